@@ -7,10 +7,12 @@ import tseslint from 'typescript-eslint'
 const coreIsPure = {
   'no-restricted-globals': [
     'error',
-    ...['setTimeout', 'setInterval', 'setImmediate', 'performance', 'crypto', 'process', 'fetch'].map(name => ({
-      name,
-      message: 'The core takes this from its ports (src/core/ports.ts).'
-    }))
+    ...['setTimeout', 'setInterval', 'setImmediate', 'performance', 'crypto', 'process', 'fetch'].map(
+      name => ({
+        name,
+        message: 'The core takes this from its ports (src/core/ports.ts).'
+      })
+    )
   ],
   'no-restricted-properties': [
     'error',
@@ -29,14 +31,21 @@ const coreIsPure = {
       selector: 'CallExpression[callee.property.name="localeCompare"]',
       message: 'localeCompare depends on the ICU build: compare bytes or code units.'
     },
-    { selector: 'ImportDeclaration[source.value="node:crypto"] > ImportSpecifier[imported.name!=/^(hash|createHash)$/]', message: 'Only hashing: randomness comes from the random port.' }
+    {
+      selector:
+        'ImportDeclaration[source.value="node:crypto"] > ImportSpecifier[imported.name!=/^(hash|createHash)$/]',
+      message: 'Only hashing: randomness comes from the random port.'
+    }
   ],
   '@typescript-eslint/no-restricted-imports': [
     'error',
     {
       patterns: [
         { regex: '^(libp2p|@libp2p/|@chainsafe/|@multiformats/)', message: 'The core knows no libp2p.' },
-        { regex: '^(node:)?(fs|fs/promises|net|os|timers|timers/promises|child_process|worker_threads)$', message: 'The core has no side doors: use the ports.' },
+        {
+          regex: '^(node:)?(fs|fs/promises|net|os|timers|timers/promises|child_process|worker_threads)$',
+          message: 'The core has no side doors: use the ports.'
+        },
         { regex: '/(libp2p|storage|cli)/', message: 'A lower layer never imports a higher one.' }
       ]
     }
@@ -50,12 +59,18 @@ export default tseslint.config(
   {
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js'] } } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true }
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' }
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }]
     }
   },

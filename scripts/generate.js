@@ -20,7 +20,10 @@ const isFresh = path => {
 
 if (!inputs.every(path => isFresh(path.slice(wire.length + 1).replace('.proto', '.ts')))) {
   mkdirSync(output, { recursive: true })
-  execFileSync(process.execPath, [protons, '--strict', '--output', output, ...inputs], { stdio: 'inherit', cwd: wire })
+  execFileSync(process.execPath, [protons, '--strict', '--output', output, ...inputs], {
+    stdio: 'inherit',
+    cwd: wire
+  })
   for (const name of readdirSync(output)) {
     // What is generated is checked by its users' types, not by this project's stricter options.
     const path = join(output, name)

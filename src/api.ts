@@ -1,0 +1,218 @@
+/**
+ * What a user of the library sees: the types of a peer, a client and their calls. A key is text (taken as
+ * UTF-8) or bytes, 1 byte to 1 KiB; a value is bytes, up to 4 MiB. Every call throws `AnnulusError`.
+ */
+
+export type Key = string | Uint8Array
+
+/**
+ * How many of a key's replicas must take part. `quorum` (a majority) is linearizable; `all` is so too and
+ * fails when one replica cannot be reached; `one` is fast and promises nothing about order or durability
+ * beyond one replica.
+ */
+export type Consistency = 'one' | 'quorum' | 'all'
+
+export interface CallOptions {
+  /** Gives up when it aborts, with ERR_ABORTED. */
+  readonly signal?: AbortSignal
+  /** How long the call may take, in ms. Default 10,000; at most 60,000. */
+  readonly deadline?: number
+}
+
+export interface OperationOptions extends CallOptions {
+  /** Default `quorum`. */
+  readonly consistency?: Consistency
+}
+
+export interface PutOptions extends OperationOptions {
+  /** The value expires so many ms from now, by the coordinator's clock. Default: never. */
+  readonly ttl?: number
+}
+
+export interface PutResult {
+  /** `time.writer.rmw`: orders the writes of this key. */
+  readonly version: string
+  /** How many replicas were known to have it on disk when the call returned. */
+  readonly replicas: number
+}
+
+export interface GetResult {
+  readonly value: Uint8Array
+  readonly version: string
+  /** When the value expires, in ms since 1970; undefined when it does not. */
+  readonly expiresAt: number | undefined
+}
+
+export interface Location {
+  readonly key: string
+  /** SHA-256 of the key, in hex. */
+  readonly position: string
+  /** The peer ids of its replicas, a list for each ring in force (two during a transition). */
+  readonly replicas: string[][]
+}
+
+export type MemberStanding = 'joining' | 'up' | 'leaving' | 'left' | 'removing' | 'removed'
+export type MemberLiveness = 'alive' | 'suspect' | 'down'
+
+export interface MemberInfo {
+  readonly peerId: string
+  readonly life: string
+  readonly addresses: string[]
+  readonly standing: MemberStanding
+  readonly liveness: MemberLiveness
+  readonly vnodes: number
+  /** Share of all copies that it holds by the ring; the members' shares sum to 1. */
+  readonly share: number
+}
+
+export interface MemberStatus extends MemberInfo {
+  /** Records held, tombstones among them; null when the member did not answer. */
+  readonly records: number | null
+  /** Bytes of those records as encoded; null when the member did not answer. */
+  readonly bytes: number | null
+  /** Version of the program, for example "0.1.0"; null when the member did not answer. */
+  readonly version: string | null
+}
+
+export interface TransferStatus {
+  /** The member that moves records. */
+  readonly peerId: string
+  /** `take`: pulls what it is to replicate; `hand-over`: offers what it no longer replicates. */
+  readonly kind: 'take' | 'hand-over'
+  /** Records sent or received so far. */
+  readonly records: number
+  readonly bytes: number
+  /** What it waits for, in words, or null. */
+  readonly waitsFor: string | null
+}
+
+export interface TransitionStatus {
+  /** Epoch of the open entry, and of the latest amendment. */
+  readonly opened: number
+  readonly latest: number
+  readonly joining: string[]
+  readonly leaving: string[]
+  readonly removing: string[]
+  /** Peer ids of the takers whose reports are still missing, as far as the peer asked knows. */
+  readonly waitingFor: string[]
+}
+
+export interface Status {
+  readonly network: string
+  readonly clusterId: string
+  readonly epoch: number
+  /** The replication factor, N. */
+  readonly replicas: number
+  readonly members: MemberStatus[]
+  readonly transition: TransitionStatus | null
+  readonly transfers: TransferStatus[]
+}
+
+/** What peers and clients have in common. */
+export interface KeyValueStore {
+  put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult>
+  /** Undefined where there is no such key, or it was deleted or has expired. */
+  get(key: Key, options?: OperationOptions): Promise<GetResult | undefined>
+  /** Deletes a key, whether it exists or not. */
+  delete(key: Key, options?: OperationOptions): Promise<PutResult>
+  /** Where a key lies, by the topology known here. */
+  locate(key: Key, options?: CallOptions): Promise<Location>
+  /** The members by the topology known here. */
+  members(options?: CallOptions): Promise<MemberInfo[]>
+  /** The members with what each says of itself. */
+  status(options?: CallOptions): Promise<Status>
+  /** All live keys, each once, in ring order; a listing, not a snapshot. */
+  keys(options?: CallOptions): AsyncIterable<Uint8Array>
+  /**
+   * Has a member hand over what it holds and leave for good. Resolves when the topology shows it gone.
+   * `peerId` may be left out on a peer: itself.
+   */
+  leave(peerId?: string, options?: CallOptions): Promise<void>
+  /**
+   * Removes a member that will not come back, and replicates anew what it held. Resolves when the topology
+   * shows it gone. Refused (ERR_REFUSED) where the only copies of some range would be lost, unless
+   * `acceptLoss`.
+   */
+  remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void>
+}
+
+export interface Events {
+  /** The log moved: a new epoch is on disk. */
+  topology: { readonly epoch: number; readonly transition: TransitionStatus | null }
+  /** A member's liveness changed, as seen from here. */
+  liveness: { readonly peerId: string; readonly liveness: MemberLiveness }
+  /** The peer's join is agreed and it serves. */
+  ready: { readonly peerId: string; readonly multiaddrs: string[] }
+  /** What the peer waits for while it is not ready, in words. */
+  waiting: { readonly reason: string }
+  /** The peer is no member any more: it left, or the others removed it (then it joins anew by itself). */
+  gone: { readonly standing: 'left' | 'removed' }
+  /** The peer stopped by itself, and why. */
+  failed: { readonly error: Error }
+}
+
+export interface Emitter {
+  on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void
+}
+
+export interface Peer extends KeyValueStore, Emitter {
+  readonly peerId: string
+  /** Where it listens, with its peer id; empty before it started. */
+  readonly multiaddrs: string[]
+  /** Resolves when the join is agreed and the peer serves; waits as long as that takes. */
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Stops. It stays a member: stopping is not leaving. */
+  stop(): Promise<void>
+}
+
+export interface Client extends KeyValueStore {
+  /** Closes all connections. */
+  close(): Promise<void>
+}
+
+export interface ClusterSettings {
+  /** Name of the network: peers of different names refuse each other. Default "annulus". */
+  readonly network?: string
+  /** Copies of each record (N), 1 to 15; all peers of a cluster agree. Default: 3, or the cluster's. */
+  readonly replicas?: number
+  /** Virtual nodes of this peer, 1 to 1024, fixed when it joins. Default 128. */
+  readonly vnodes?: number
+  /** Multiaddrs of peers to join. None, and no topology on disk: founds a cluster. */
+  readonly join?: readonly string[]
+  /** After so many ms of being down a member is removed; 0: never. Default 600,000. */
+  readonly removeAfter?: number
+}
+
+export interface PeerInit extends ClusterSettings {
+  /** Where to listen. Default `/ip4/127.0.0.1/tcp/0`. */
+  readonly listen?: readonly string[]
+  /** Addresses to tell others instead of those listened on. */
+  readonly announce?: readonly string[]
+  /** Folder for identity, topology and records; made if missing. Left out: all in memory. */
+  readonly data?: string
+  /** Pre-shared key of a private libp2p network, the contents of a key file. */
+  readonly networkKey?: Uint8Array
+  /** Peer ids that may connect; all when left out. */
+  readonly allow?: readonly string[]
+  readonly logger?: Logger
+}
+
+export interface ClientInit {
+  /** Multiaddrs of peers, tried in order. */
+  readonly peers: readonly string[]
+  readonly network?: string
+  readonly networkKey?: Uint8Array
+  /**
+   * `direct` (the default): learns the topology and talks to replicas itself, and through a peer only to
+   * those it cannot dial. `forward`: sends everything through one peer.
+   */
+  readonly mode?: 'direct' | 'forward'
+  readonly logger?: Logger
+}
+
+export interface Logger {
+  debug(message: string, fields?: Record<string, unknown>): void
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+}
