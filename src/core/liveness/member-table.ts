@@ -1,0 +1,244 @@
+/**
+ * What this peer thinks of each other member, and of what it is accused itself: the state machine of SWIM without
+ * its messages. Rumours and own verdicts go in; changes and new rumours come out.
+ */
+import type { MemberLiveness } from '../../api.ts'
+import type { Rumour } from '../../wire/generated/messages.ts'
+import { memberKey, sameMember, type MemberId } from '../member.ts'
+import type { Clock, Logger } from '../ports.ts'
+import type { Awareness } from './awareness.ts'
+import { claimOf, compareClaims, toRumour, unheard, type Claim } from './claim.ts'
+import type { LivenessConfig } from './defaults.ts'
+import { RumourQueue } from './rumours.ts'
+import { retransmits } from './piggyback.ts'
+import { Suspicion, suspicionBounds } from './suspicion.ts'
+
+export interface Entry {
+  readonly member: MemberId
+  readonly key: string
+  readonly claim: Claim
+  /** By the monotonic clock; undefined while the member is not down. */
+  readonly downSinceMs: number | undefined
+}
+
+interface State extends Entry {
+  claim: Claim
+  /** Who suspects, where the claim is a suspicion. */
+  from: MemberId | undefined
+  suspicion: Suspicion | undefined
+  downSinceMs: number | undefined
+}
+
+interface TableComponents {
+  readonly clock: Clock
+  readonly awareness: Awareness
+  readonly logger: Logger
+}
+
+interface TableInit {
+  readonly self: MemberId
+  readonly boot: number
+  readonly config: LivenessConfig
+  /** A member's liveness changed. */
+  readonly onChange: (entry: Entry) => void
+  /** There is a rumour to spread. */
+  readonly onNews: () => void
+  /** Another peer suspects a member: it should be looked into. */
+  readonly onAccused: (entry: Entry) => void
+}
+
+export class MemberTable {
+  readonly #clock: Clock
+  readonly #awareness: Awareness
+  readonly #logger: Logger
+  readonly #init: TableInit
+  readonly #states = new Map<string, State>()
+  readonly #rumours = new RumourQueue()
+  #own: Claim
+
+  constructor(components: TableComponents, init: TableInit) {
+    this.#clock = components.clock
+    this.#awareness = components.awareness
+    this.#logger = components.logger
+    this.#init = init
+    this.#own = { liveness: 'alive', boot: init.boot, incarnation: 0 }
+  }
+
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#states
+  }
+
+  /** Members that count, this one among them. */
+  get count(): number {
+    return this.#states.size + 1
+  }
+
+  get hasNews(): boolean {
+    return this.#rumours.size > 0
+  }
+
+  /** How often this peer passes an item on. */
+  get retransmits(): number {
+    return retransmits(this.#init.config.retransmitFactor, this.count)
+  }
+
+  get(member: MemberId): Entry | undefined {
+    return this.#states.get(memberKey(member))
+  }
+
+  livenessOf(member: MemberId): MemberLiveness {
+    if (sameMember(member, this.#init.self)) return 'alive'
+    // An older life of this very peer: nobody can answer for it any more.
+    if (member.peerId === this.#init.self.peerId) return 'down'
+    return this.get(member)?.claim.liveness ?? 'alive'
+  }
+
+  /** Takes in who counts from now on. New ones are thought alive; of those that went nothing is kept. */
+  set(members: readonly MemberId[]): void {
+    const wanted = new Map(members.map(member => [memberKey(member), member]))
+    for (const state of [...this.#states.values()]) if (!wanted.has(state.key)) this.#forget(state)
+    for (const [key, { peerId, life }] of wanted) {
+      if (peerId === this.#init.self.peerId || this.#states.has(key)) continue
+      const nobody = { from: undefined, suspicion: undefined, downSinceMs: undefined }
+      this.#states.set(key, { member: { peerId, life }, key, claim: unheard, ...nobody })
+    }
+  }
+
+  /** Has all know that this peer is there, in this boot. */
+  announce(): void {
+    this.#spread(this.#init.self, this.#own)
+  }
+
+  /** Takes in a rumour. Gives back what is known better here, where its teller is behind. */
+  hear(rumour: Rumour): Rumour | undefined {
+    const claim = claimOf(rumour)
+    if (claim === undefined || rumour.member === undefined) return undefined
+    if (sameMember(rumour.member, this.#init.self)) return this.#hearOfSelf(claim)
+    const state = this.#states.get(memberKey(rumour.member))
+    if (state === undefined) return undefined
+    if (claim.liveness === 'suspect' && !this.#isAccuser(rumour.from, state)) return undefined
+    const order = compareClaims(claim, state.claim)
+    if (order > 0) this.#accept(state, claim, rumour.from)
+    else if (order === 0) this.#confirm(state, rumour.from)
+    else if (claim.liveness !== 'alive') return this.#rumourOf(state)
+    return undefined
+  }
+
+  /** A member said itself, when its channel opened, in which boot it is. */
+  hearBoot(member: MemberId, boot: number): void {
+    const state = this.#states.get(memberKey(member))
+    if (state === undefined || !Number.isSafeInteger(boot) || boot <= state.claim.boot) return
+    this.#accept(state, { liveness: 'alive', boot, incarnation: 0 }, undefined)
+  }
+
+  /** This peer's own verdict: the member did not answer. */
+  suspect(member: MemberId): void {
+    const state = this.#states.get(memberKey(member))
+    if (state === undefined) return
+    const { self } = this.#init
+    if (state.claim.liveness === 'suspect') this.#confirm(state, self)
+    else if (state.claim.liveness === 'alive')
+      this.#accept(state, { ...state.claim, liveness: 'suspect' }, self)
+  }
+
+  /** What to tell a member: who tells, what is held against that member so that it can refute, and the news. */
+  rumoursFor(to: MemberId): Rumour[] {
+    const state = this.#states.get(memberKey(to))
+    const accusation = state !== undefined && state.claim.liveness !== 'alive' ? [this.#rumourOf(state)] : []
+    return [toRumour(this.#init.self, this.#own), ...accusation, ...this.#rumours.take(this.retransmits)]
+  }
+
+  /** All that is thought here, this peer first, then by member. */
+  view(): Rumour[] {
+    const states = [...this.#states.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    return [toRumour(this.#init.self, this.#own), ...states.map(state => this.#rumourOf(state))]
+  }
+
+  /** Ends all suspicions; nothing is left in the clock. */
+  stop(): void {
+    for (const state of this.#states.values()) state.suspicion?.cancel()
+  }
+
+  /** Only those accusers count that are members themselves, so that suspicions are independent. */
+  #isAccuser(from: MemberId | undefined, state: State): boolean {
+    if (from === undefined || sameMember(from, state.member)) return false
+    return sameMember(from, this.#init.self) || this.#states.has(memberKey(from))
+  }
+
+  #accept(state: State, claim: Claim, from: MemberId | undefined): void {
+    const before = state.claim
+    state.claim = claim
+    state.from = claim.liveness === 'suspect' ? from : undefined
+    state.suspicion?.cancel()
+    state.suspicion = claim.liveness === 'suspect' ? this.#startSuspicion(state) : undefined
+    if (claim.liveness !== 'down') state.downSinceMs = undefined
+    else state.downSinceMs ??= this.#clock.monotonic()
+    // That a member first heard of is alive is what all think anyway.
+    if (claim.liveness !== 'alive' || before.liveness !== 'alive' || before.boot > 0) {
+      this.#spread(state.member, claim, state.from)
+    }
+    if (before.liveness !== claim.liveness) this.#changed(state)
+    if (claim.liveness === 'suspect' && !this.#isSelf(from)) this.#init.onAccused(state)
+  }
+
+  #confirm(state: State, from: MemberId | undefined): void {
+    if (from === undefined || state.suspicion?.confirm(memberKey(from)) !== true) return
+    this.#spread(state.member, state.claim, from)
+  }
+
+  #startSuspicion(state: State): Suspicion {
+    const { config, self } = this.#init
+    const others = [...this.#states.values()].filter(
+      other => other !== state && other.claim.liveness !== 'down'
+    ).length
+    return new Suspicion(
+      { clock: this.#clock },
+      {
+        ...suspicionBounds(config, this.count, others),
+        from: memberKey(state.from ?? self),
+        lateTimerMs: config.lateTimerMs,
+        expire: () => this.#accept(state, { ...state.claim, liveness: 'down' }, undefined)
+      }
+    )
+  }
+
+  /** What is said of this peer: an accusation is refuted by a higher incarnation. */
+  #hearOfSelf(claim: Claim): Rumour | undefined {
+    if (claim.liveness === 'alive' || compareClaims(claim, this.#own) < 0) return undefined
+    if (claim.boot > this.#own.boot) {
+      // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
+      this.#logger.warn('a rumour tells of a boot of this peer that never was', { boot: claim.boot })
+      return undefined
+    }
+    this.#own = { ...this.#own, incarnation: claim.incarnation + 1 }
+    this.#awareness.apply(1)
+    this.#logger.debug('refuted', { accusation: claim.liveness, incarnation: this.#own.incarnation })
+    this.announce()
+    return toRumour(this.#init.self, this.#own)
+  }
+
+  #rumourOf(state: State): Rumour {
+    return toRumour(state.member, state.claim, state.from)
+  }
+
+  #spread(member: MemberId, claim: Claim, from?: MemberId): void {
+    this.#rumours.add(member, claim, from)
+    this.#init.onNews()
+  }
+
+  #changed(state: State): void {
+    const { peerId } = state.member
+    this.#logger.info('liveness changed', { peerId, liveness: state.claim.liveness })
+    this.#init.onChange(state)
+  }
+
+  #forget(state: State): void {
+    state.suspicion?.cancel()
+    this.#rumours.forget(state.member)
+    this.#states.delete(state.key)
+  }
+
+  #isSelf(member: MemberId | undefined): boolean {
+    return member !== undefined && sameMember(member, this.#init.self)
+  }
+}
