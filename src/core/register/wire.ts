@@ -1,0 +1,32 @@
+/** Between the register's messages and the core's own types. What comes in is checked here. */
+import type { Response, Version as WireVersion } from '../../wire/generated/messages.ts'
+import { maxTime } from '../limits.ts'
+import { writerBytes, type Version } from '../record/version.ts'
+
+/** The numbers of `RefusedCode` in messages.proto that concern a key. */
+export const refusedCode = { damaged: 2, disk: 4 } as const
+
+/**
+ * The same bytes as the generated types want them. They ask for memory that is not shared between threads,
+ * and no bytes of the core's are: they come from sockets, the store and the caller.
+ */
+export function plainBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>
+}
+
+export function toWireVersion({ time, writer, rmw }: Version): WireVersion {
+  return { time, writer: plainBytes(writer), rmw }
+}
+
+/** Whether a version that came over the wire can be one: a faulty one must not drive the clock. */
+export function isVersion({ time, writer }: Version): boolean {
+  return Number.isSafeInteger(time) && time >= 0 && time <= maxTime && writer.length === writerBytes
+}
+
+/**
+ * Whether the replica that sent this answer to a write may have stored it. One that did not serve the
+ * request, the epochs being unequal, answers with neither of the two.
+ */
+export function mayHaveStored({ done, refused }: Response): boolean {
+  return done !== undefined || (refused !== undefined && refused.code !== refusedCode.damaged)
+}
