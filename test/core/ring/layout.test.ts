@@ -79,6 +79,21 @@ describe('layout', () => {
     expect(replicasAt(layout, 15, 3)).toBe('bac')
   })
 
+  it('gives a segment that holds no position the replicas of the one before, so that it parts no range', () => {
+    const { rows } = replicaTable(layoutOf('abcd'), 1)
+    // Of 10a 20b 40a 40b 40c 40d 50c: the four at 40 are one boundary, and a answers for what lies before it.
+    expect(Array.from(rows, owner => 'abcd'[owner]).join('')).toBe('abaaaac')
+  })
+
+  it('goes from each segment to the next that holds a position', () => {
+    const layout = layoutOf('abcd')
+    const visited = [0]
+    for (let next = layout.segmentAfter(0); next < layout.size; next = layout.segmentAfter(next))
+      visited.push(next)
+    expect(visited).toEqual([0, 1, 2, 6])
+    expect(layoutOf('de').segmentAfter(0)).toBe(2)
+  })
+
   it('is one segment where all tokens collide', () => {
     const layout = layoutOf('de')
     expect([0, 1].map(segment => layout.width(segment))).toEqual([1, 0])
