@@ -93,7 +93,7 @@ export interface TransitionStatus {
   readonly joining: string[]
   readonly leaving: string[]
   readonly removing: string[]
-  /** Peer ids of the takers whose reports are still missing, as far as the peer asked knows. */
+  /** What it waits for before it can close, in words, as far as an acceptor that answers knows. */
   readonly waitingFor: string[]
 }
 

@@ -1,0 +1,288 @@
+/**
+ * A client: no member, stores nothing. It learns the topology from a peer and coordinates its own requests
+ * with the same code as a peer does; what it cannot reach itself, or all where it is told so, it has a peer
+ * coordinate for it.
+ */
+import type {
+  CallOptions as UserCallOptions,
+  GetResult,
+  Key,
+  KeyValueStore,
+  Location,
+  MemberInfo,
+  OperationOptions,
+  PutOptions,
+  PutResult,
+  Status
+} from '../api.ts'
+import type { ForwardAnswer } from '../wire/generated/messages.ts'
+import {
+  checkCall,
+  checkKey,
+  checkOperation,
+  checkPut,
+  checkValue,
+  type CheckedOptions
+} from './arguments.ts'
+import { Contact } from './contact.ts'
+import { fromJson, membersOf } from './describe.ts'
+import { AnnulusError } from './errors.ts'
+import { toForward, toForwardedGet, toForwardedPut, type Order } from './forward.ts'
+import { locate } from './locate.ts'
+import type { MemberId } from './member.ts'
+import { peerDefaults } from './membership.ts'
+import { refusalOf } from './peer.ts'
+import { type Clock, type Greeting, type Logger, type Random, type Store, type Transport } from './ports.ts'
+import { Coordinator } from './register/coordinator.ts'
+import { HybridClock } from './record/hybrid-clock.ts'
+import { writerBytes } from './record/version.ts'
+import { CatchUp } from './requests/catch-up.ts'
+import { RemoteCalls } from './requests/calls.ts'
+import { Dispatcher } from './requests/dispatcher.ts'
+import { toGetResult, toPutResult } from './results.ts'
+import { sleep } from './time.ts'
+import { TopologyLog } from './topology/log.ts'
+import { isGone, type Topology } from './topology/topology.ts'
+
+/** Between two askings for a change of the members, in ms. */
+const petitionPauseMs = 500
+
+/** The peer that coordinates gets this much less time than is left, in ms, so that its answer is in time. */
+const forwardMarginMs = 250
+
+export interface ClientComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: Transport
+  /** Holds the log while the client lives; in memory. */
+  readonly store: Store
+  readonly logger: Logger
+}
+
+export interface ClientCoreInit {
+  /** Multiaddrs of peers, tried in order. */
+  readonly peers: readonly string[]
+  readonly network?: string
+  readonly mode?: 'direct' | 'forward'
+}
+
+export class ClientCore implements KeyValueStore {
+  readonly #components: ClientComponents
+  readonly #init: ClientCoreInit
+  readonly #log: TopologyLog
+  readonly #calls: RemoteCalls
+  readonly #contact: Contact
+  readonly #coordinator: Coordinator
+  readonly #dispatcher: Dispatcher
+
+  constructor(components: ClientComponents, init: ClientCoreInit) {
+    const { clock, random, transport, logger } = components
+    this.#components = components
+    this.#init = init
+    this.#log = new TopologyLog(components)
+    this.#calls = new RemoteCalls(
+      { transport, log: this.#log, logger },
+      { onFailure: (to, error) => error.failure === 'unreachable' && this.#contact.failedToReach(to.peerId) }
+    )
+    this.#contact = new Contact({ clock, transport, calls: this.#calls, log: this.#log, logger }, init)
+    this.#coordinator = new Coordinator(
+      {
+        clock,
+        hybridClock: new HybridClock({ clock }),
+        random,
+        calls: this.#calls,
+        topology: this.#log,
+        livenessOf: member => this.#contact.livenessOf(member),
+        logger
+      },
+      { writer: random.bytes(writerBytes) }
+    )
+    const catchUp = new CatchUp({ calls: this.#calls, log: this.#log, logger })
+    const fetchLog = { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) } as const
+    this.#dispatcher = new Dispatcher({ log: this.#log, catchUp, logger }, { fetchLog })
+  }
+
+  /** Reaches a peer and learns the topology. Throws ERR_UNREACHABLE, ERR_CONFIG. */
+  async start(options?: UserCallOptions): Promise<void> {
+    await this.#components.transport.start({
+      greeting: () => this.#greeting(),
+      admit: remote => refusalOf(this.#greeting(), remote),
+      serve: (body, context) => this.#dispatcher.serve(body, context),
+      connected: () => undefined,
+      disconnected: remote => this.#contact.lost(remote)
+    })
+    await this.#contact.refresh(checkCall(options))
+  }
+
+  async close(): Promise<void> {
+    this.#contact.stop()
+    await this.#components.transport.stop()
+    await this.#components.store.close()
+  }
+
+  async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {
+    const order = {
+      operation: 'put',
+      key: checkKey(key),
+      value: checkValue(value),
+      options: checkPut(options)
+    } as const
+    return this.#carryOut(
+      order,
+      async left =>
+        toPutResult(await this.#coordinator.put(order.key, order.value, { ...order.options, ...left })),
+      toForwardedPut
+    )
+  }
+
+  async get(key: Key, options?: OperationOptions): Promise<GetResult | undefined> {
+    const order = { operation: 'get', key: checkKey(key), options: checkOperation(options) } as const
+    return this.#carryOut(
+      order,
+      async left => toGetResult(await this.#coordinator.get(order.key, { ...order.options, ...left })),
+      toForwardedGet
+    )
+  }
+
+  async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
+    const order = { operation: 'delete', key: checkKey(key), options: checkOperation(options) } as const
+    return this.#carryOut(
+      order,
+      async left => toPutResult(await this.#coordinator.delete(order.key, { ...order.options, ...left })),
+      toForwardedPut
+    )
+  }
+
+  async locate(key: Key, options?: UserCallOptions): Promise<Location> {
+    const checked = checkKey(key)
+    await this.#contact.refresh(checkCall(options))
+    return locate(this.#topology(), checked)
+  }
+
+  async members(options?: UserCallOptions): Promise<MemberInfo[]> {
+    await this.#contact.refresh(checkCall(options))
+    return membersOf({
+      topology: this.#topology(),
+      addresses: this.#components.transport.addresses,
+      livenessOf: member => this.#contact.livenessOf(member)
+    })
+  }
+
+  async status(options?: UserCallOptions): Promise<Status> {
+    const checked = checkCall(options)
+    const { description } = await this.#contact.ask({ describe: { cluster: true } }, checked)
+    if (description === undefined) throw noAnswer('a status')
+    // Shown, never acted on; the peer that made it is trusted with more than that.
+    return fromJson(description.json) as Status
+  }
+
+  async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {
+    const checked = checkCall(options)
+    let after: Uint8Array<ArrayBuffer> = new Uint8Array()
+    for (let finished = false; !finished;) {
+      const { keyPage } = await this.#contact.ask({ listKeys: { after, cluster: true } }, checked)
+      if (keyPage === undefined) throw noAnswer('a listing')
+      yield* keyPage.keys
+      after = keyPage.after
+      finished = keyPage.finished
+    }
+  }
+
+  async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
+    const member = await this.#memberOf(peerId, options)
+    await this.#petition(member, { leave: member, acceptLoss: false }, options)
+  }
+
+  async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
+    const member = await this.#memberOf(peerId, options)
+    await this.#petition(member, { remove: member, acceptLoss: options?.acceptLoss ?? false }, options)
+  }
+
+  /** Coordinates an operation, here or through a peer. */
+  async #carryOut<T>(
+    order: Order,
+    coordinate: (left: CheckedOptions) => Promise<T>,
+    fromAnswer: (answer: ForwardAnswer) => T
+  ): Promise<T> {
+    const { clock } = this.#components
+    const deadlineAt = clock.monotonic() + order.options.deadlineMs
+    const left = (): CheckedOptions => ({
+      ...order.options,
+      deadlineMs: Math.max(1, deadlineAt - clock.monotonic())
+    })
+    if (this.#init.mode !== 'forward' && this.#canCoordinate(order.key)) {
+      try {
+        return await coordinate(left())
+      } catch (error) {
+        if (!this.#mayForward(error, order)) throw error
+      }
+    }
+    return fromAnswer(
+      await this.#contact.forward(timeoutMs => toForward(order, timeoutMs - forwardMarginMs), order, left())
+    )
+  }
+
+  /** Whether all that an operation needs can be dialled from here, as far as is known. */
+  #canCoordinate(key: Uint8Array): boolean {
+    const topology = this.#log.current
+    return topology !== undefined && this.#contact.canReachQuorum(topology, key)
+  }
+
+  /** What surely had no effect, for want of replicas that this client can reach, a peer may still do. */
+  #mayForward(error: unknown, order: Order): boolean {
+    return error instanceof AnnulusError && error.code === 'ERR_QUORUM' && !this.#canCoordinate(order.key)
+  }
+
+  /** Asks for a change of the members until the topology shows it. */
+  async #petition(
+    member: MemberId,
+    wish: { leave?: MemberId; remove?: MemberId; acceptLoss: boolean },
+    options: UserCallOptions | undefined
+  ): Promise<void> {
+    const { signal } = checkCall(options)
+    const call = signal === undefined ? { deadlineMs: 5_000 } : { deadlineMs: 5_000, signal }
+    for (;;) {
+      await this.#contact.refresh(call)
+      const now = this.#topology().member(member)
+      if (now === undefined || isGone(now)) return
+      const request = { petition: { ...wish, joinReplicas: 0, relayed: false } }
+      const { petition } = await this.#contact.ask(request, call)
+      if (petition !== undefined && petition.refusal !== '')
+        throw new AnnulusError('ERR_REFUSED', petition.refusal)
+      await sleep(this.#components.clock, petitionPauseMs, signal)
+    }
+  }
+
+  async #memberOf(peerId: string | undefined, options: UserCallOptions | undefined): Promise<MemberId> {
+    await this.#contact.refresh(checkCall(options))
+    const wanted = peerId ?? this.#contact.peerId
+    const member = wanted === undefined ? undefined : this.#topology().currentLifeOf(wanted)
+    if (member !== undefined) return member
+    throw new AnnulusError(
+      'ERR_INVALID',
+      `${wanted ?? 'nobody'} is no member of this cluster; the status lists them`
+    )
+  }
+
+  #topology(): Topology {
+    if (this.#log.current !== undefined) return this.#log.current
+    throw new AnnulusError('ERR_UNREACHABLE', 'the peer asked is not in a cluster yet')
+  }
+
+  #greeting(): Greeting {
+    const { current, epoch } = this.#log
+    return {
+      network: this.#init.network ?? peerDefaults.network,
+      clusterId: current?.clusterId ?? '',
+      generation: current?.generation ?? 0,
+      role: 'client',
+      life: '',
+      boot: 0,
+      epoch
+    }
+  }
+}
+
+function noAnswer(what: string): AnnulusError {
+  return new AnnulusError('ERR_INTERNAL', `the peer did not answer with ${what}`)
+}

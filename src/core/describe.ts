@@ -1,0 +1,115 @@
+/** What a peer says of itself and of the cluster: for `status` and `members`, and for clients that ask. */
+import type { MemberInfo, MemberStatus, Status, TransferStatus, TransitionStatus } from '../api.ts'
+import { memberKey, type MemberId } from './member.ts'
+import type { AddressBook } from './ports.ts'
+import type { Calls } from './rpc-types.ts'
+import type { Topology } from './topology/topology.ts'
+
+/** How long the others may take to describe themselves, in ms. */
+const describeTimeoutMs = 1_500
+
+/** What one peer says of itself; travels as JSON. */
+export interface SelfDescription {
+  readonly records: number
+  readonly bytes: number
+  readonly version: string
+  readonly transfers: TransferStatus[]
+  /** What the next entry of the log waits for, where this peer is an acceptor; else empty. */
+  readonly waitingFor: readonly string[]
+}
+
+export interface MembersView {
+  readonly topology: Topology
+  readonly addresses: AddressBook
+  readonly livenessOf: (member: MemberId) => MemberInfo['liveness']
+}
+
+/** The members that count for a ring in force, by peer id. */
+export function membersOf(view: MembersView): MemberInfo[] {
+  const { topology, addresses } = view
+  const ring = topology.after ?? topology.before
+  const onRing = new Set(ring.members.map(memberKey))
+  return topology.current.map(member => ({
+    peerId: member.peerId,
+    life: member.life,
+    addresses: addresses.multiaddrs(member.peerId),
+    standing: member.standing,
+    liveness: view.livenessOf(member),
+    vnodes: member.vnodes,
+    share: onRing.has(memberKey(member)) ? ring.share(member, topology.replicas) : 0
+  }))
+}
+
+export function transitionOf(topology: Topology, waitingFor: readonly string[]): TransitionStatus | null {
+  if (topology.transition === undefined) return null
+  const named = (standing: string): string[] =>
+    topology.members.filter(member => member.standing === standing).map(({ peerId }) => peerId)
+  return {
+    opened: topology.transition.opened,
+    latest: topology.transition.latest,
+    joining: named('joining'),
+    leaving: named('leaving'),
+    removing: named('removing'),
+    waitingFor: [...waitingFor]
+  }
+}
+
+/** Asks every member to describe itself and puts the answers together; who does not answer shows nulls. */
+export async function describeCluster(
+  view: MembersView,
+  calls: Calls,
+  signal?: AbortSignal
+): Promise<Status> {
+  const { topology } = view
+  const members = membersOf(view)
+  const descriptions = await Promise.all(members.map(member => describe(view, calls, member, signal)))
+  const status: MemberStatus[] = members.map((member, i) => ({
+    ...member,
+    records: descriptions[i]?.records ?? null,
+    bytes: descriptions[i]?.bytes ?? null,
+    version: descriptions[i]?.version ?? null
+  }))
+  const waitingFor =
+    descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor ?? []
+  return {
+    network: topology.network,
+    clusterId: topology.clusterId,
+    epoch: topology.epoch,
+    replicas: topology.replicas,
+    members: status,
+    transition: transitionOf(topology, waitingFor),
+    transfers: descriptions.flatMap(description => description?.transfers ?? [])
+  }
+}
+
+async function describe(
+  view: MembersView,
+  calls: Calls,
+  member: MemberId,
+  signal?: AbortSignal
+): Promise<SelfDescription | undefined> {
+  if (view.livenessOf(member) === 'down') return undefined
+  try {
+    const options = signal === undefined ? {} : { signal }
+    const { description } = await calls.call(
+      member,
+      { describe: { cluster: false } },
+      { timeoutMs: describeTimeoutMs, ...options }
+    )
+    return description === undefined ? undefined : (fromJson(description.json) as SelfDescription)
+  } catch {
+    // No answer is an answer here: its columns stay empty.
+    return undefined
+  }
+}
+
+export function toJson(value: SelfDescription | Status): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value))
+}
+
+/** Throws SyntaxError where the bytes are no JSON object. What is in it is only ever shown, never acted on. */
+export function fromJson(bytes: Uint8Array): unknown {
+  const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
+  if (typeof value !== 'object' || value === null) throw new SyntaxError('a description is no JSON object')
+  return value
+}

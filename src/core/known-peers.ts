@@ -1,0 +1,70 @@
+/**
+ * The addresses of the other members, kept on disk so that a peer finds the others again after any time away.
+ * The liveness part goes on probing every member for as long as it is one, which is what re-dials them.
+ */
+import type { AddressBook, Clock, Logger, MetaChange, Store, Timer } from './ports.ts'
+
+const prefix = 'address/'
+
+/** How soon after a change the addresses are written, in ms: many changes come together. */
+const settleMs = 1_000
+
+export interface KnownPeersComponents {
+  readonly addresses: AddressBook
+  readonly store: Store
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Peer ids of the members now. */
+  readonly members: () => readonly string[]
+}
+
+export class KnownPeers {
+  readonly #components: KnownPeersComponents
+  readonly #kept = new Map<string, Uint8Array>()
+  #timer: Timer | undefined
+
+  constructor(components: KnownPeersComponents) {
+    this.#components = components
+  }
+
+  /** Fills the address book from disk. */
+  async load(): Promise<void> {
+    for (const [name, record] of await this.#components.store.listMeta(prefix)) {
+      this.#kept.set(name.slice(prefix.length), record)
+      await this.#components.addresses.learn(record)
+    }
+  }
+
+  /** Members or addresses may have changed: they will be on disk soon. */
+  changed(): void {
+    this.#timer ??= this.#components.clock.after(settleMs, () => {
+      this.#timer = undefined
+      this.save().catch((error: unknown) =>
+        this.#components.logger.warn('could not keep the addresses of the members', { error: String(error) })
+      )
+    })
+  }
+
+  async save(): Promise<void> {
+    const { addresses, store, members } = this.#components
+    const changes: MetaChange[] = []
+    const current = new Set(members())
+    for (const peerId of current) {
+      const record = addresses.of(peerId)
+      if (record === undefined || this.#kept.get(peerId) === record) continue
+      this.#kept.set(peerId, record)
+      changes.push([prefix + peerId, record])
+    }
+    for (const peerId of [...this.#kept.keys()]) {
+      if (current.has(peerId)) continue
+      this.#kept.delete(peerId)
+      changes.push([prefix + peerId, undefined])
+    }
+    if (changes.length > 0) await store.writeMeta(changes)
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}

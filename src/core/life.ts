@@ -1,0 +1,262 @@
+/**
+ * Everything that a peer runs in one of its lives, put together over the ports: the log's acceptor and
+ * steward, liveness, registers and movement, and the table of requests that they serve. A peer that is
+ * removed and joins anew gets another one of these.
+ */
+import { hash } from 'node:crypto'
+import { memberKey, type MemberId } from './member.ts'
+import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
+import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
+import { Coordinator } from './register/coordinator.ts'
+import { Replica } from './register/replica.ts'
+import { HybridClock } from './record/hybrid-clock.ts'
+import { writerBytes } from './record/version.ts'
+import { Liveness } from './liveness/liveness.ts'
+import { Mover } from './movement/mover.ts'
+import { MovementSource } from './movement/source.ts'
+import { CatchUp } from './requests/catch-up.ts'
+import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
+import { RemoteCalls } from './requests/calls.ts'
+import { Acceptor } from './topology/acceptor.ts'
+import type { TopologyLog } from './topology/log.ts'
+import { Petitioner } from './topology/petitioner.ts'
+import { Proposer } from './topology/proposer.ts'
+import { Reporter } from './topology/reporter.ts'
+import { Steward } from './topology/steward.ts'
+
+export interface LifeComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: Transport
+  readonly store: Store
+  readonly log: TopologyLog
+  readonly logger: Logger
+}
+
+export interface LifeInit {
+  readonly self: MemberId
+  readonly boot: number
+  /** After so many ms of being down a member is removed; 0: never. */
+  readonly removeAfterMs: number
+  /** True where this member may have missed writes. */
+  readonly isReturning: boolean
+  /** Requests that concern the peer as a whole rather than one of its parts. */
+  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys'>
+  /** Another process runs as this peer: a copied data folder. This life must end. */
+  readonly onDuplicate: (reason: string) => void
+}
+
+export class Life {
+  readonly self: MemberId
+  readonly boot: number
+  readonly liveness: Liveness
+  readonly coordinator: Coordinator
+  readonly petitioner: Petitioner
+  readonly mover: Mover
+  readonly calls: RemoteCalls
+  readonly dispatcher: Dispatcher
+  readonly steward: Steward
+  readonly #components: LifeComponents
+  readonly #acceptor: Acceptor
+  readonly #proposer: Proposer
+  #forgetLog: (() => void) | undefined
+
+  constructor(components: LifeComponents, init: LifeInit) {
+    const { clock, random, transport, store, log, logger } = components
+    const { self, boot } = init
+    this.self = self
+    this.boot = boot
+    this.#components = components
+
+    const calls = new RemoteCalls(components, {
+      self,
+      serveLocally: (request, options) => this.#serveOwn(request, options),
+      onFailure: (to, error) => {
+        if (error.refusal?.code === 'duplicate') init.onDuplicate(error.refusal.reason)
+        if (error.failure === 'timeout' || error.failure === 'lost') liveness.probeSoon(to.peerId)
+      }
+    })
+    const liveness = new Liveness(
+      { clock, random, calls, addresses: transport.addresses, logger },
+      { self, boot }
+    )
+    const acceptor = new Acceptor({ store, log, logger }, { self })
+    const proposer = new Proposer({ clock, random, calls, log, logger }, { self, boot })
+    const reporter = new Reporter({ clock, random, calls, log, logger }, { self })
+    this.calls = calls
+    this.liveness = liveness
+    this.#acceptor = acceptor
+    this.#proposer = proposer
+    this.petitioner = new Petitioner({ clock, random, calls, log, logger })
+    this.steward = new Steward(
+      { clock, random, log, proposer, liveness, logger },
+      { self, removeAfterMs: init.removeAfterMs }
+    )
+    this.coordinator = new Coordinator(
+      {
+        clock,
+        hybridClock: new HybridClock({ clock }),
+        random,
+        calls,
+        topology: log,
+        livenessOf: member => liveness.livenessOf(member),
+        logger
+      },
+      { self, writer: writerOf(self, boot) }
+    )
+    this.mover = new Mover(
+      {
+        calls,
+        store,
+        clock,
+        random,
+        logger,
+        topology: () => log.current,
+        isAlive: member => liveness.isAlive(member),
+        report: (epoch, signal) => reporter.report(epoch, signal)
+      },
+      { self, isReturning: init.isReturning }
+    )
+    const catchUp = new CatchUp({ calls, log, logger })
+    this.dispatcher = new Dispatcher({ log, catchUp, logger }, { ...this.#routes(), ...init.routes })
+  }
+
+  /** Reads what the acceptor promised. Throws where that is damaged: this life must not go on then. */
+  async load(): Promise<void> {
+    await this.#acceptor.load()
+  }
+
+  start(): void {
+    const { log } = this.#components
+    this.#forgetLog = log.onChange(() => this.#followLog())
+    this.#followLog()
+    this.liveness.start()
+    this.steward.start()
+    this.mover.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#forgetLog?.()
+    this.steward.stop()
+    this.liveness.stop()
+    await this.mover.stop()
+    await this.#proposer.stop()
+  }
+
+  /** The transport's `serve`. */
+  serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
+    return this.dispatcher.serve(body, context)
+  }
+
+  /** The others that count for a ring in force, each in its newest life. */
+  others(): MemberId[] {
+    const { log } = this.#components
+    const others = new Map<string, MemberId>()
+    for (const { peerId } of log.current?.current ?? []) {
+      const member = log.current!.currentLifeOf(peerId)
+      if (member !== undefined && peerId !== this.self.peerId) others.set(peerId, member)
+    }
+    return [...others.values()]
+  }
+
+  #followLog(): void {
+    this.liveness.setMembers(this.others())
+    this.mover.topologyChanged()
+  }
+
+  #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys'> {
+    const { store, log, logger, transport } = this.#components
+    const replica = new Replica({ store, logger })
+    const source = new MovementSource({ store })
+    const { liveness, steward } = this
+    return {
+      readVersion: { atEpoch: true, roles: 'all', serve: message => replica.readVersion(message) },
+      readRecord: { atEpoch: true, roles: 'all', serve: message => replica.readRecord(message) },
+      writeRecord: { atEpoch: true, roles: 'all', serve: message => replica.writeRecord(message) },
+      // The envelope brings the log: there is nothing to add.
+      fetchLog: { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) },
+      learn: {
+        atEpoch: false,
+        roles: 'peers',
+        serve: async ({ log: slice }) => {
+          if (slice !== undefined) await log.learn(slice)
+          return { done: {} }
+        }
+      },
+      prepare: {
+        atEpoch: false,
+        roles: 'peers',
+        serve: (message, asked) => this.#acceptor.handlePrepare(asked.from, message)
+      },
+      accept: {
+        atEpoch: false,
+        roles: 'peers',
+        serve: (message, asked) => this.#acceptor.handleAccept(asked.from, message)
+      },
+      petition: { atEpoch: false, roles: 'all', serve: (message, asked) => this.#petition(message, asked) },
+      report: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => steward.handleReport(asked.from, message)
+      },
+      ping: {
+        atEpoch: false,
+        roles: 'peers',
+        serve: (message, asked) => liveness.handlePing(asked.from, message)
+      },
+      pingRequest: {
+        atEpoch: false,
+        roles: 'peers',
+        serve: (message, asked) => liveness.handlePingRequest(asked.from, message)
+      },
+      listVersions: { atEpoch: true, roles: 'peers', serve: message => source.listVersions(message) },
+      fetchRecords: { atEpoch: true, roles: 'peers', serve: message => source.fetchRecords(message) },
+      offerVersions: { atEpoch: true, roles: 'peers', serve: message => source.offerVersions(message) },
+      pushRecords: { atEpoch: true, roles: 'peers', serve: message => source.pushRecords(message) },
+      listAddresses: {
+        atEpoch: false,
+        roles: 'all',
+        serve: async () => {
+          const own = await transport.addresses.own()
+          const others = this.others().map(({ peerId }) => transport.addresses.of(peerId))
+          return {
+            addresses: {
+              addresses: [own, ...others].filter(record => record !== undefined) as Uint8Array<ArrayBuffer>[],
+              rumours: liveness.view()
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** Acceptors note petitions; any other peer passes them on, for those who cannot reach an acceptor. */
+  async #petition(message: NonNullable<RequestBody['petition']>, asked: Asked): Promise<ResponseBody> {
+    const acceptors = this.#components.log.current?.acceptors ?? []
+    if (message.relayed || acceptors.some(acceptor => memberKey(acceptor) === memberKey(this.self))) {
+      return this.steward.handlePetition(asked.from, message)
+    }
+    return this.petitioner.relay(message, { timeoutMs: asked.timeoutMs, signal: asked.signal })
+  }
+
+  #serveOwn(request: RequestBody, options: CallOptions): Promise<ResponseBody> {
+    const { log, transport } = this.#components
+    const from = {
+      ...this.self,
+      peerId: transport.peerId,
+      network: log.current?.network ?? '',
+      clusterId: log.current?.clusterId ?? '',
+      generation: log.current?.generation ?? 0,
+      role: 'peer' as const,
+      boot: this.boot,
+      epoch: log.epoch
+    }
+    const signal = options.signal ?? new AbortController().signal
+    return this.dispatcher.serveLocally(request, { from, signal, timeoutMs: options.timeoutMs })
+  }
+}
+
+/** 16 bytes that no other peer, life or boot has: a stamp is never used twice. */
+function writerOf(self: MemberId, boot: number): Uint8Array {
+  return hash('sha256', `${memberKey(self)}/${boot}`, 'buffer').subarray(0, writerBytes)
+}

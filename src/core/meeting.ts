@@ -1,0 +1,144 @@
+/** How a peer finds the others: at its first start by the addresses it was given, later by those it knows. */
+import { AnnulusError } from './errors.ts'
+import type { MemberId } from './member.ts'
+import {
+  TransportError,
+  type Clock,
+  type Logger,
+  type Random,
+  type Refusal,
+  type Remote,
+  type Transport
+} from './ports.ts'
+import type { Calls } from './rpc-types.ts'
+import { sleep } from './time.ts'
+import type { TopologyLog } from './topology/log.ts'
+
+/** How long one address may take to answer, in ms. */
+const connectTimeoutMs = 3_000
+
+/** Between two rounds over the addresses, in ms: doubles from the first to the last, jittered by half. */
+const firstPauseMs = 250
+const lastPauseMs = 5_000
+
+/** How long a returning peer gives the others to say that another process runs as it, in ms. */
+const greetTimeoutMs = 1_500
+
+/** How many of the others it asks that. */
+const maxGreeted = 8
+
+export interface MeetingComponents {
+  readonly transport: Transport
+  readonly calls: Calls
+  readonly log: TopologyLog
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+export interface MeetInit {
+  /** Multiaddrs, tried in order, round after round. */
+  readonly addresses: readonly string[]
+  readonly signal: AbortSignal
+  /** Told in words what it waits for, when that changes. */
+  readonly onWaiting: (reason: string) => void
+}
+
+/**
+ * Goes from address to address until one of them has given the log. Throws ERR_CONFIG or ERR_DUPLICATE where
+ * one answers that this peer does not belong there, for which no waiting helps.
+ */
+export async function meet(components: MeetingComponents, init: MeetInit): Promise<void> {
+  const { log, clock, random } = components
+  let told = ''
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lastPauseMs)) {
+    const reasons: string[] = []
+    for (const address of init.addresses) {
+      reasons.push(`${address}: ${await fetchLog(components, address, init.signal)}`)
+      if (log.current !== undefined) return
+    }
+    const reason = `cannot join through ${reasons.join('; ')}; trying again`
+    if (reason !== told) init.onWaiting(reason)
+    told = reason
+    await sleep(clock, pauseMs * (0.75 + random.float() / 2), init.signal)
+  }
+}
+
+/** Asks one address for the log; gives why there is none, in words. */
+async function fetchLog(
+  components: MeetingComponents,
+  address: string,
+  signal: AbortSignal
+): Promise<string> {
+  const { transport, calls, log } = components
+  const options = { timeoutMs: connectTimeoutMs, signal }
+  try {
+    const remote = await transport.connect(address, options)
+    // What the answer brings has been learnt when the call returns.
+    await calls.call(remote, { fetchLog: { after: log.epoch } }, options)
+    return 'has no cluster yet'
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof TransportError)) throw error
+    if (error.refusal !== undefined) throwIfFinal(error.refusal, address)
+    return error.message
+  }
+}
+
+function throwIfFinal(refusal: Refusal, address: string): void {
+  if (refusal.code === 'busy') return
+  const code = refusal.code === 'duplicate' ? 'ERR_DUPLICATE' : 'ERR_CONFIG'
+  throw new AnnulusError(code, `${address} refused this peer: ${refusal.reason}`)
+}
+
+/**
+ * Shows itself to some of the others before it serves: one of them may know of another process that runs as
+ * this peer, and refuses it then, which ends this life. Who does not answer in time is not waited for.
+ */
+export async function greetOthers(
+  components: MeetingComponents,
+  init: { readonly others: readonly MemberId[]; readonly signal: AbortSignal }
+): Promise<void> {
+  const { calls, log } = components
+  const greeted = init.others
+    .slice(0, maxGreeted)
+    .map(other =>
+      calls.call(
+        other,
+        { fetchLog: { after: log.epoch } },
+        { timeoutMs: greetTimeoutMs, signal: init.signal }
+      )
+    )
+  await Promise.allSettled(greeted)
+  init.signal.throwIfAborted()
+}
+
+/**
+ * For as long as the signal allows: whenever no other peer can be reached at the addresses known for it, tries
+ * all that this peer was ever given, so that peers whose addresses have all changed find each other.
+ */
+export async function keepInTouch(
+  components: MeetingComponents,
+  init: {
+    readonly addresses: () => readonly string[]
+    readonly others: () => readonly MemberId[]
+    readonly signal: AbortSignal
+  }
+): Promise<void> {
+  const { transport, clock, random, logger } = components
+  const isAlone = (): boolean => !transport.remotes().some((remote: Remote) => remote.role === 'peer')
+  try {
+    for (;;) {
+      await sleep(clock, lastPauseMs * (0.75 + random.float() / 2), init.signal)
+      if (init.others().length === 0 || !isAlone()) continue
+      for (const address of init.addresses()) {
+        logger.debug('is alone, and tries an address', {
+          address,
+          outcome: await fetchLog(components, address, init.signal)
+        })
+      }
+    }
+  } catch (error) {
+    if (!init.signal.aborted) logger.warn('no longer looks for the others', { error: String(error) })
+  }
+}

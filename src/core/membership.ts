@@ -1,0 +1,293 @@
+/**
+ * Keeps a peer a member: founds a cluster or joins one, comes back after a restart, and joins anew, with a new
+ * life and an empty store, when the others removed it or its store lost what it had acknowledged.
+ */
+import { transitionOf } from './describe.ts'
+import type { EventEmitter } from './emitter.ts'
+import { AnnulusError } from './errors.ts'
+import { hex, identityKeyName, nextBoot, type Identity } from './identity.ts'
+import { Life } from './life.ts'
+import { greetOthers, keepInTouch, meet } from './meeting.ts'
+import type { MemberId } from './member.ts'
+import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
+import type { Routes } from './requests/dispatcher.ts'
+import { AcceptorDamagedError } from './topology/acceptor.ts'
+import { LogDamagedError, TopologyLog } from './topology/log.ts'
+import type { Standing } from './topology/topology.ts'
+import { sleep } from './time.ts'
+
+/** Defaults of what a user may set; see the README. */
+export const peerDefaults = { network: 'annulus', replicas: 3, vnodes: 128, removeAfterMs: 600_000 } as const
+
+/** How long a peer that left goes on offering what is left on it, in ms, and the pause between two tries. */
+const partingMs = 30_000
+const partingPauseMs = 500
+
+/** Bytes of a cluster's id. */
+const clusterIdBytes = 16
+
+export interface MembershipComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: Transport
+  readonly store: Store
+  readonly events: EventEmitter
+  readonly logger: Logger
+}
+
+export interface MembershipInit {
+  readonly network?: string
+  /** Undefined: 3 when founding, else whatever the cluster has. */
+  readonly replicas?: number
+  readonly vnodes?: number
+  /** Multiaddrs to join. */
+  readonly join?: readonly string[]
+  readonly removeAfterMs?: number
+  /** Requests that the peer serves itself. */
+  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys'>
+}
+
+export class Membership {
+  readonly #components: MembershipComponents
+  readonly #init: MembershipInit
+  readonly #ready = Promise.withResolvers<undefined>()
+  #log: TopologyLog
+  #identity: Identity = { life: '', boot: 0 }
+  #life: Life | undefined
+  /** Where the others of an earlier life listened. */
+  #earlierContacts: readonly string[] = []
+
+  constructor(components: MembershipComponents, init: MembershipInit) {
+    this.#components = components
+    this.#init = init
+    this.#log = new TopologyLog(components)
+    // Whoever waits gets the failure; nobody has to.
+    this.#ready.promise.catch(() => undefined)
+  }
+
+  get log(): TopologyLog {
+    return this.#log
+  }
+
+  get identity(): Identity {
+    return this.#identity
+  }
+
+  /** What runs now; undefined between two lives and when stopped. */
+  get life(): Life | undefined {
+    return this.#life
+  }
+
+  get network(): string {
+    return this.#init.network ?? peerDefaults.network
+  }
+
+  /** Settles when the peer is a member and serves, or failed for good. */
+  get ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  /**
+   * Reads life and log from the store. Where something acknowledged is lost, an empty new life begins.
+   * Throws ERR_CONFIG where the settings are not those of the cluster in the store.
+   */
+  async load(): Promise<void> {
+    const { store } = this.#components
+    if (store.loss !== undefined) await this.#reset(store.loss)
+    try {
+      await this.#log.load()
+    } catch (error) {
+      if (!(error instanceof LogDamagedError)) throw error
+      await this.#reset(error.message)
+    }
+    this.#checkSettings()
+    await this.#boot()
+  }
+
+  /** Resolves when the peer left or the signal aborted; throws what made it fail for good. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      while ((await this.#live(signal)) === 'removed') await this.#reset('the others removed it')
+    } catch (error) {
+      this.#ready.reject(error)
+      if (!signal.aborted) throw error
+    } finally {
+      this.#ready.reject(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+    }
+  }
+
+  /** One life, from its first request to its end. */
+  async #live(stop: AbortSignal): Promise<'left' | 'removed'> {
+    const { transport, events, logger } = this.#components
+    const self = { peerId: transport.peerId, life: this.#identity.life }
+    const isReturning = this.#log.current?.member(self) !== undefined
+    const failure = new AbortController()
+    const signal = AbortSignal.any([stop, failure.signal])
+    const life = new Life(
+      { ...this.#components, log: this.#log },
+      {
+        self,
+        boot: this.#identity.boot,
+        removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
+        isReturning,
+        routes: this.#init.routes,
+        onDuplicate: reason => failure.abort(new AnnulusError('ERR_DUPLICATE', reason))
+      }
+    )
+    try {
+      await life.load()
+      this.#life = life
+      const standing = await this.#reside(life, isReturning, signal)
+      logger.info('is no member any more', { standing })
+      if (standing === 'left') await this.#handOverTheRest(life, signal)
+      events.emit('gone', { standing })
+      return standing
+    } catch (error) {
+      // What the acceptor promised is unreadable: this life must never vote again.
+      if (error instanceof AcceptorDamagedError) return 'removed'
+      throw error
+    } finally {
+      failure.abort()
+      this.#earlierContacts = this.#contacts()
+      await life.stop()
+      this.#life = undefined
+    }
+  }
+
+  /** Founds, joins or comes back; serves; and resolves with how the membership ended. */
+  async #reside(life: Life, isReturning: boolean, signal: AbortSignal): Promise<'left' | 'removed'> {
+    const { transport, events } = this.#components
+    const parts = { ...this.#components, calls: life.calls, log: this.#log }
+    const onWaiting = (reason: string): void => events.emit('waiting', { reason })
+    if (this.#log.current === undefined) {
+      const addresses = this.#contacts()
+      if (addresses.length === 0) await this.#found(life.self)
+      else await meet(parts, { addresses, signal, onWaiting })
+      this.#checkSettings()
+    } else {
+      await greetOthers(parts, { others: life.others(), signal })
+    }
+    life.start()
+    void keepInTouch(parts, { addresses: () => this.#contacts(), others: () => life.others(), signal })
+    if (!isReturning && this.#log.current?.member(life.self) === undefined) {
+      const join = { id: life.self, vnodes: this.#init.vnodes ?? peerDefaults.vnodes }
+      await life.petitioner.petition({ join, joinReplicas: this.#init.replicas ?? 0 }, { signal, onWaiting })
+    }
+    const standing = await this.#until(life.self, now => now !== 'joining', signal)
+    if (isOver(standing)) return standing === 'left' ? 'left' : 'removed'
+    this.#ready.resolve(undefined)
+    events.emit('ready', {
+      peerId: life.self.peerId,
+      multiaddrs: transport.addresses.multiaddrs(life.self.peerId)
+    })
+    return (await this.#until(life.self, isOver, signal)) === 'left' ? 'left' : 'removed'
+  }
+
+  async #found(self: MemberId): Promise<void> {
+    const { random, logger } = this.#components
+    const clusterId = hex(random.bytes(clusterIdBytes))
+    await this.#log.found({
+      clusterId,
+      network: this.network,
+      replicas: this.#init.replicas ?? peerDefaults.replicas,
+      founder: { ...self, vnodes: this.#init.vnodes ?? peerDefaults.vnodes }
+    })
+    logger.info('has founded a cluster', { clusterId })
+  }
+
+  /** Waits until the log shows this member with a standing that will do, and gives it. */
+  async #until(
+    self: MemberId,
+    isDone: (standing: Standing) => boolean,
+    signal: AbortSignal
+  ): Promise<Standing> {
+    for (;;) {
+      // A log that has forgotten this member has forgotten that it removed it.
+      const standing = this.#log.current?.member(self)?.standing ?? 'removed'
+      if (isDone(standing)) return standing
+      await nextChange(this.#log, signal)
+    }
+  }
+
+  /** The others have all that was acknowledged; what only this store holds is offered for a while too. */
+  async #handOverTheRest(life: Life, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#components
+    const untilMs = clock.monotonic() + partingMs
+    await life.mover.stop()
+    while (clock.monotonic() < untilMs) {
+      try {
+        if (await life.mover.handOverNow(signal)) return
+      } catch (error) {
+        signal.throwIfAborted()
+        logger.debug('a pass of handing over failed', { error: String(error) })
+      }
+      await sleep(clock, partingPauseMs, signal)
+    }
+    logger.warn('leaves with records that not all of their replicas took')
+  }
+
+  /** Empties the store but for the peer's identity, and begins a new life. */
+  async #reset(why: string): Promise<void> {
+    const { store, transport, logger } = this.#components
+    logger.warn('joins anew with an empty store', { why })
+    for (const { peerId } of transport.remotes()) transport.disconnect(peerId)
+    await store.clear([identityKeyName])
+    this.#log = new TopologyLog(this.#components)
+    await this.#boot()
+  }
+
+  async #boot(): Promise<void> {
+    const { store, random, events } = this.#components
+    this.#identity = await nextBoot(store, random)
+    this.#log.onChange(topology =>
+      events.emit('topology', {
+        epoch: topology.epoch,
+        transition: transitionOf(topology, this.#life?.steward.waiting ?? [])
+      })
+    )
+  }
+
+  /** Multiaddrs at which a peer of the cluster may be found. */
+  #contacts(): readonly string[] {
+    const { addresses } = this.#components.transport
+    const known = this.#life?.others().flatMap(({ peerId }) => addresses.multiaddrs(peerId)) ?? []
+    return [...new Set([...(this.#init.join ?? []), ...known, ...this.#earlierContacts])]
+  }
+
+  #checkSettings(): void {
+    const topology = this.#log.current
+    if (topology === undefined) return
+    const { replicas } = this.#init
+    if (topology.network !== this.network) {
+      throw new AnnulusError(
+        'ERR_CONFIG',
+        `this peer belongs to the network "${topology.network}", not "${this.network}"; start it with the former, or with another data folder`
+      )
+    }
+    if (replicas !== undefined && topology.replicas !== replicas) {
+      throw new AnnulusError(
+        'ERR_CONFIG',
+        `the cluster keeps ${topology.replicas} replicas of each record, not ${replicas}; leave the setting out or give ${topology.replicas}`
+      )
+    }
+  }
+}
+
+function isOver(standing: Standing): boolean {
+  return standing === 'left' || standing === 'removed'
+}
+
+/** Resolves at the log's next change; throws the signal's reason when that aborts first. */
+async function nextChange(log: TopologyLog, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await new Promise<void>((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      stopListening()
+      signal.removeEventListener('abort', abort)
+      settle()
+    }
+    const abort = (): void => finish(() => reject(signal.reason))
+    const stopListening = log.onChange(() => finish(resolve))
+    signal.addEventListener('abort', abort)
+  })
+}

@@ -1,0 +1,63 @@
+/**
+ * After a time away a member may have missed writes: it pulls what it replicates from each of the other
+ * replicas. Whoever cannot be reached is left out: quorums do without, and it refreshes itself when it is back.
+ */
+import { memberKey, sameMember, type MemberId } from '../member.ts'
+import type { Logger, Store } from '../ports.ts'
+import type { Calls } from '../rpc-types.ts'
+import type { Range } from '../ring/range.ts'
+import type { Topology } from '../topology/topology.ts'
+import { EpochMovedError, pull } from './pull.ts'
+import { segmentsOf } from './segments.ts'
+import type { Progress } from './taker.ts'
+
+export interface RefreshComponents {
+  readonly calls: Calls
+  readonly store: Store
+  readonly logger: Logger
+  readonly isAlive: (member: MemberId) => boolean
+}
+
+export interface RefreshInit {
+  readonly self: MemberId
+  readonly topology: Topology
+  readonly signal: AbortSignal
+  readonly progress: Progress
+}
+
+export async function refresh(components: RefreshComponents, init: RefreshInit): Promise<void> {
+  for (const { member, ranges } of sharedRanges(init.topology, init.self)) {
+    if (!components.isAlive(member)) continue
+    try {
+      await pull(components, {
+        source: member,
+        ranges,
+        epoch: init.topology.epoch,
+        signal: init.signal,
+        onProgress: (records, bytes) => {
+          init.progress.records += records
+          init.progress.bytes += bytes
+        }
+      })
+    } catch (error) {
+      init.signal.throwIfAborted()
+      if (error instanceof EpochMovedError) throw error
+      components.logger.debug('could not refresh', { from: member.peerId, error: String(error) })
+    }
+  }
+}
+
+/** What this member replicates together with each of the others, in the ring before and the one after. */
+function sharedRanges(topology: Topology, self: MemberId): { member: MemberId; ranges: Range[] }[] {
+  const shared = new Map<string, { member: MemberId; ranges: Range[] }>()
+  for (const { range, before, after } of segmentsOf(topology)) {
+    const replicas = new Map([...before, ...after].map(member => [memberKey(member), member]))
+    if (!replicas.delete(memberKey(self))) continue
+    for (const [key, member] of replicas) {
+      const entry = shared.get(key) ?? { member, ranges: [] }
+      entry.ranges.push(range)
+      shared.set(key, entry)
+    }
+  }
+  return [...shared.values()].filter(({ member }) => !sameMember(member, self))
+}

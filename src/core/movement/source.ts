@@ -1,0 +1,106 @@
+/**
+ * The side that is asked: lists the versions it holds, hands out records, and takes in what displaced peers
+ * offer. The dispatcher has seen to it that both sides are at the same epoch.
+ */
+import type { FetchRecords, ListVersions, OfferVersions, PushRecords } from '../../wire/generated/messages.ts'
+import { maxBatchBytes } from '../limits.ts'
+import { DamagedRecordError, ServeError, type Store } from '../ports.ts'
+import { decodeRecord } from '../record/codec.ts'
+import { compareVersions } from '../record/version.ts'
+import type { ResponseBody } from '../rpc-types.ts'
+import {
+  checkedPosition,
+  fromWireRanges,
+  fromWireVersions,
+  maxVersionsPerMessage,
+  toWireVersions
+} from './wire.ts'
+
+export class MovementSource {
+  readonly #store: Store
+
+  constructor(components: { readonly store: Store }) {
+    this.#store = components.store
+  }
+
+  /** A page of the versions held in the ranges asked, and where the next one begins. */
+  async listVersions(message: ListVersions): Promise<ResponseBody> {
+    const ranges = fromWireRanges(message.ranges)
+    let rangeIndex = message.rangeIndex
+    let after = message.after.length === 0 ? undefined : checkedPosition(message.after)
+    const versions = []
+    while (rangeIndex < ranges.length) {
+      const limit = maxVersionsPerMessage - versions.length
+      const heads = await this.#store.heads(
+        ranges[rangeIndex]!,
+        after === undefined ? { limit } : { limit, after }
+      )
+      versions.push(...toWireVersions(heads))
+      if (versions.length >= maxVersionsPerMessage) {
+        after = heads.at(-1)!.position
+        return {
+          versionPage: { versions, finished: false, rangeIndex, after: after as Uint8Array<ArrayBuffer> }
+        }
+      }
+      rangeIndex++
+      after = undefined
+    }
+    return { versionPage: { versions, finished: true, rangeIndex, after: new Uint8Array() } }
+  }
+
+  /** As many of the records asked, in their order, as fit one message; at least one. */
+  async fetchRecords(message: FetchRecords): Promise<ResponseBody> {
+    if (message.positions.length > maxVersionsPerMessage) {
+      throw new ServeError('bad-request', `${message.positions.length} positions in a request`)
+    }
+    const records: Uint8Array<ArrayBuffer>[] = []
+    let bytes = 0
+    let answered = 0
+    for (const position of message.positions) {
+      const record = await this.#store.read(checkedPosition(position))
+      if (record !== undefined) {
+        if (records.length > 0 && bytes + record.size > maxBatchBytes) break
+        records.push(record.encoded as Uint8Array<ArrayBuffer>)
+        bytes += record.size
+      }
+      answered++
+    }
+    return { recordPage: { records, answered } }
+  }
+
+  /** Which of the records offered are newer than what is held here. */
+  async offerVersions(message: OfferVersions): Promise<ResponseBody> {
+    const positions: Uint8Array<ArrayBuffer>[] = []
+    for (const offered of fromWireVersions(message.versions)) {
+      const held = await this.#headUnlessDamaged(offered.position)
+      if (compareVersions(held?.version, offered.version) < 0) {
+        positions.push(offered.position as Uint8Array<ArrayBuffer>)
+      }
+    }
+    return { wanted: { positions } }
+  }
+
+  /** Answered once all of them, or newer ones, are on disk. */
+  async pushRecords(message: PushRecords): Promise<ResponseBody> {
+    await this.#store.mergeAll(message.records.map(decodeOrRefuse))
+    return { done: {} }
+  }
+
+  async #headUnlessDamaged(position: Uint8Array): ReturnType<Store['head']> {
+    try {
+      return await this.#store.head(position)
+    } catch (error) {
+      // Held as far as anyone knows, but it takes no writes: the offer waits for the repair.
+      if (error instanceof DamagedRecordError) throw new ServeError('internal', error.message)
+      throw error
+    }
+  }
+}
+
+function decodeOrRefuse(encoded: Uint8Array): ReturnType<typeof decodeRecord> {
+  try {
+    return decodeRecord(encoded)
+  } catch (error) {
+    throw new ServeError('bad-request', `a record does not decode: ${String(error)}`)
+  }
+}

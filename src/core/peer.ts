@@ -1,0 +1,329 @@
+/**
+ * A peer as its user sees it, over the ports alone: checks what it is asked, answers from the life that runs
+ * now, and opens its channels only to those who belong here. src/libp2p puts it on a real network.
+ */
+import type {
+  CallOptions as UserCallOptions,
+  GetResult,
+  Key,
+  Location,
+  MemberInfo,
+  OperationOptions,
+  PutOptions,
+  PutResult,
+  Status
+} from '../api.ts'
+import { checkCall, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
+import { describeCluster, membersOf, toJson, type MembersView } from './describe.ts'
+import { EventEmitter } from './emitter.ts'
+import { AnnulusError } from './errors.ts'
+import { serveForward } from './forward.ts'
+import { KnownPeers } from './known-peers.ts'
+import type { Life } from './life.ts'
+import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
+import { locate } from './locate.ts'
+import type { MemberId } from './member.ts'
+import { Membership, type MembershipInit } from './membership.ts'
+import {
+  ServeError,
+  type Clock,
+  type Greeting,
+  type Logger,
+  type Random,
+  type Refusal,
+  type Remote,
+  type Store,
+  type Transport,
+  type TransportHandlers
+} from './ports.ts'
+import type { ResponseBody } from './rpc-types.ts'
+import { toGetResult, toPutResult } from './results.ts'
+import type { Routes } from './requests/dispatcher.ts'
+import type { Topology } from './topology/topology.ts'
+
+export interface PeerComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: Transport
+  readonly store: Store
+  readonly logger: Logger
+}
+
+export interface PeerCoreInit extends Omit<MembershipInit, 'routes'> {
+  /** Version of the program, shown in the status. */
+  readonly version: string
+}
+
+export class PeerCore {
+  readonly events: EventEmitter
+  readonly #components: PeerComponents
+  readonly #version: string
+  readonly #membership: Membership
+  readonly #knownPeers: KnownPeers
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(components: PeerComponents, init: PeerCoreInit) {
+    this.#components = components
+    this.#version = init.version
+    this.events = new EventEmitter(components)
+    this.#membership = new Membership(
+      { ...components, events: this.events },
+      { ...init, routes: this.#routes() }
+    )
+    this.#knownPeers = new KnownPeers({
+      ...components,
+      addresses: components.transport.addresses,
+      members: () => this.#membership.life?.others().map(({ peerId }) => peerId) ?? []
+    })
+    this.events.on('topology', () => this.#knownPeers.changed())
+  }
+
+  /**
+   * Reads the store, listens, and goes on in the background until the peer is a member and serves; see
+   * `ready`. Throws ERR_CONFIG where the store belongs to another network or replication factor.
+   */
+  async start(): Promise<void> {
+    await this.#membership.load()
+    await this.#knownPeers.load()
+    await this.#components.transport.start(this.#handlers())
+    this.#running = this.#run()
+  }
+
+  /** Resolves when the peer is a member and serves. Throws what made it fail, ERR_STOPPED or ERR_ABORTED. */
+  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options
+    const aborted = Promise.withResolvers<never>()
+    const abort = (): void =>
+      aborted.reject(new AnnulusError('ERR_ABORTED', 'aborted while waiting to be ready'))
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort)
+    try {
+      await Promise.race([this.#membership.ready, aborted.promise])
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Ends everything; the store is closed when it resolves. The peer stays a member. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+    await this.#running
+    await this.#close()
+  }
+
+  async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {
+    const [checkedKey, checkedValue, operation] = [checkKey(key), checkValue(value), checkPut(options)]
+    return toPutResult(await this.#life().coordinator.put(checkedKey, checkedValue, operation))
+  }
+
+  async get(key: Key, options?: OperationOptions): Promise<GetResult | undefined> {
+    const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
+    return toGetResult(await this.#life().coordinator.get(checkedKey, operation))
+  }
+
+  async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
+    const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
+    return toPutResult(await this.#life().coordinator.delete(checkedKey, operation))
+  }
+
+  locate(key: Key): Location {
+    return locate(this.#topology(), checkKey(key))
+  }
+
+  members(): MemberInfo[] {
+    return membersOf(this.#view())
+  }
+
+  async status(options?: UserCallOptions): Promise<Status> {
+    return describeCluster(this.#view(), this.#life().calls, checkCall(options).signal)
+  }
+
+  async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {
+    const { signal } = checkCall(options)
+    let after: Uint8Array = new Uint8Array()
+    for (let finished = false; !finished;) {
+      const page = await this.#clusterKeys(after, signal)
+      yield* page.keys
+      after = page.after
+      finished = page.finished
+    }
+  }
+
+  /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
+  async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
+    const member = this.#memberOf(peerId ?? this.#components.transport.peerId)
+    await this.#life().petitioner.petition({ leave: member }, this.#petitionOptions(options))
+  }
+
+  /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
+  async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
+    const wish = { remove: this.#memberOf(peerId), acceptLoss: options?.acceptLoss ?? false }
+    await this.#life().petitioner.petition(wish, this.#petitionOptions(options))
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#membership.run(this.#stop.signal)
+      await this.#close()
+    } catch (error) {
+      await this.#close()
+      this.events.emit('failed', { error: error instanceof Error ? error : new Error(String(error)) })
+    }
+  }
+
+  #close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const { transport, store, logger } = this.#components
+      this.#stop.abort(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+      this.#knownPeers.stop()
+      await this.#knownPeers.save().catch((error: unknown) => {
+        logger.debug('could not keep the addresses of the members', { error: String(error) })
+      })
+      await transport.stop()
+      await store.close()
+    })()
+    return this.#closing
+  }
+
+  // ---- what the others ask
+
+  #handlers(): TransportHandlers {
+    return {
+      greeting: () => this.#greeting(),
+      admit: remote => this.#admit(remote),
+      serve: (body, context) => {
+        const life = this.#membership.life
+        if (life === undefined)
+          throw new ServeError('not-ready', 'this peer is between two lives, or stopping')
+        return life.serve(body, context)
+      },
+      connected: () => this.#knownPeers.changed(),
+      disconnected: remote => this.#membership.life?.liveness.probeSoon(remote.peerId)
+    }
+  }
+
+  #greeting(): Greeting {
+    const { log, identity, network } = this.#membership
+    const { current } = log
+    return {
+      network,
+      clusterId: current?.clusterId ?? '',
+      generation: current?.generation ?? 0,
+      role: 'peer',
+      life: identity.life,
+      boot: identity.boot,
+      epoch: log.epoch
+    }
+  }
+
+  #admit(remote: Remote): Refusal | undefined {
+    const own = this.#greeting()
+    return refusalOf(own, remote)
+  }
+
+  #routes(): Pick<Routes, 'forward' | 'describe' | 'listKeys'> {
+    return {
+      forward: {
+        atEpoch: false,
+        roles: 'all',
+        serve: (message, asked) => serveForward(this.#life().coordinator, message, asked)
+      },
+      describe: {
+        atEpoch: false,
+        roles: 'all',
+        serve: async ({ cluster }, { signal }) => {
+          const description = cluster ? await this.status({ signal }) : this.#describeSelf()
+          return { description: { json: toJson(description) } }
+        }
+      },
+      listKeys: {
+        atEpoch: false,
+        roles: 'all',
+        serve: (message, { signal }) => this.#listKeys(message, signal)
+      }
+    }
+  }
+
+  #describeSelf(): Parameters<typeof toJson>[0] {
+    const life = this.#life()
+    return {
+      ...this.#components.store.usage(),
+      version: this.#version,
+      transfers: life.mover.transfers(),
+      waitingFor: life.steward.waiting
+    }
+  }
+
+  async #listKeys(
+    message: { after: Uint8Array; cluster: boolean },
+    signal: AbortSignal
+  ): Promise<ResponseBody> {
+    const { store, clock } = this.#components
+    const { after, cluster } = message
+    if (after.length !== 0 && after.length !== 32)
+      throw new ServeError('bad-request', 'a position has 32 bytes')
+    const page = cluster ? await this.#clusterKeys(after, signal) : await listOwnKeys(store, clock, after)
+    return {
+      keyPage: {
+        keys: page.keys as Uint8Array<ArrayBuffer>[],
+        finished: page.finished,
+        after: page.after as Uint8Array<ArrayBuffer>
+      }
+    }
+  }
+
+  #clusterKeys(after: Uint8Array, signal?: AbortSignal): Promise<KeyPage> {
+    const life = this.#life()
+    return listClusterKeys(life.calls, [life.self, ...life.others()], after, signal)
+  }
+
+  // ---- what there is now
+
+  /** Throws ERR_STOPPED or ERR_UNREACHABLE where there is nothing to ask. */
+  #life(): Life {
+    const { life } = this.#membership
+    if (life !== undefined) return life
+    if (this.#stop.signal.aborted) throw new AnnulusError('ERR_STOPPED', 'the peer has been stopped')
+    throw new AnnulusError('ERR_UNREACHABLE', 'this peer is not in a cluster yet; wait for it to be ready')
+  }
+
+  #topology(): Topology {
+    const topology = this.#membership.log.current
+    if (topology !== undefined) return topology
+    throw new AnnulusError('ERR_UNREACHABLE', 'this peer is not in a cluster yet; wait for it to be ready')
+  }
+
+  #view(): MembersView {
+    const { liveness, self } = this.#life()
+    return {
+      topology: this.#topology(),
+      addresses: this.#components.transport.addresses,
+      livenessOf: member =>
+        member.peerId === self.peerId && member.life === self.life ? 'alive' : liveness.livenessOf(member)
+    }
+  }
+
+  #memberOf(peerId: string): MemberId {
+    const member = this.#topology().currentLifeOf(peerId)
+    if (member !== undefined) return member
+    throw new AnnulusError('ERR_INVALID', `${peerId} is no member of this cluster; the status lists them`)
+  }
+
+  #petitionOptions(options: UserCallOptions | undefined): { signal: AbortSignal } {
+    const signals = [this.#stop.signal, options?.signal].filter(signal => signal !== undefined)
+    return { signal: AbortSignal.any(signals) }
+  }
+}
+
+/** Why two ends may not talk: they are of different networks or clusters. Both values are named. */
+export function refusalOf(own: Greeting, remote: Greeting): Refusal | undefined {
+  if (own.network !== remote.network) {
+    return { code: 'network', reason: `it is in the network "${own.network}", not in "${remote.network}"` }
+  }
+  if (own.clusterId !== '' && remote.clusterId !== '' && own.clusterId !== remote.clusterId) {
+    return { code: 'cluster', reason: `it is in the cluster ${own.clusterId}, not in ${remote.clusterId}` }
+  }
+  return undefined
+}

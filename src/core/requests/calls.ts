@@ -1,0 +1,83 @@
+/**
+ * The asking side of requests between members: encodes, stamps the epoch, sends, decodes, and takes in what
+ * the answer brings of the log, so that nobody above has to think of epochs spreading.
+ */
+import { Request, Response } from '../../wire/generated/messages.ts'
+import { sameMember, type MemberId } from '../member.ts'
+import { TransportError, type Logger, type Transport } from '../ports.ts'
+import type { CallOptions, Calls, RequestBody, ResponseBody } from '../rpc-types.ts'
+import type { TopologyLog } from '../topology/log.ts'
+
+export interface RemoteCallsComponents {
+  readonly transport: Transport
+  readonly log: TopologyLog
+  readonly logger: Logger
+}
+
+export interface RemoteCallsInit {
+  /** The member that asks; undefined for a client. What it asks of itself is served here. */
+  readonly self?: MemberId
+  /** Serves what this member asks of itself. */
+  readonly serveLocally?: (request: RequestBody, options: CallOptions) => Promise<ResponseBody>
+  /** Told of each request that failed on the way. */
+  readonly onFailure?: (to: MemberId, error: TransportError) => void
+}
+
+export class RemoteCalls implements Calls {
+  readonly #components: RemoteCallsComponents
+  readonly #init: RemoteCallsInit
+
+  constructor(components: RemoteCallsComponents, init: RemoteCallsInit = {}) {
+    this.#components = components
+    this.#init = init
+  }
+
+  async call(to: MemberId, request: RequestBody, options: CallOptions): Promise<Response> {
+    const { log } = this.#components
+    const { self, serveLocally } = this.#init
+    if (self !== undefined && serveLocally !== undefined && sameMember(to, self)) {
+      const body = await serveLocally(request, options)
+      // Read after the work is on disk, as for any other vote.
+      return { ...body, epoch: log.epoch }
+    }
+    const response = await this.#ask(to, Request.encode({ ...request, epoch: log.epoch }), options)
+    await this.#learn(response, to)
+    return response
+  }
+
+  async #ask(to: MemberId, body: Uint8Array, options: CallOptions): Promise<Response> {
+    try {
+      return decodeResponse(await this.#components.transport.request(to, body, options), to)
+    } catch (error) {
+      if (error instanceof TransportError) this.#init.onFailure?.(to, error)
+      throw error
+    }
+  }
+
+  async #learn(response: Response, from: MemberId): Promise<void> {
+    if (response.log === undefined) return
+    try {
+      await this.#components.log.learn(response.log)
+    } catch (error) {
+      // The answer counts as one of another epoch, which the caller sees.
+      this.#components.logger.warn('could not take in the log that an answer brought', {
+        from: from.peerId,
+        error: String(error)
+      })
+    }
+  }
+}
+
+function decodeResponse(body: Uint8Array, from: MemberId): Response {
+  try {
+    return Response.decode(body)
+  } catch (error) {
+    throw new TransportError(
+      'internal',
+      `${from.peerId} sent an answer that does not decode: ${String(error)}`,
+      {
+        delivered: true
+      }
+    )
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The answering side of requests: decodes, finds the one handler, keeps the rules about epochs and roles, and
+ * puts the answer into an envelope with this peer's epoch, read when the answer is sent.
+ */
+import { Request, Response } from '../../wire/generated/messages.ts'
+import { ServeError, type Logger, type Remote, type ServeContext } from '../ports.ts'
+import type { RequestBody, ResponseBody } from '../rpc-types.ts'
+import type { TopologyLog } from '../topology/log.ts'
+import type { CatchUp } from './catch-up.ts'
+
+/** What a handler is told of the request besides its message. */
+export interface Asked {
+  readonly from: Remote
+  readonly signal: AbortSignal
+  /** Ms that the requester still waits. */
+  readonly timeoutMs: number
+}
+
+export interface Route<M> {
+  /**
+   * True for a request about keys or ranges: it is served only at the requester's epoch. Who is behind
+   * catches up first; a requester that is behind gets the entries that it lacks instead of an answer.
+   */
+  readonly atEpoch: boolean
+  /** Who may ask. */
+  readonly roles: 'peers' | 'all'
+  readonly serve: (message: M, asked: Asked) => Promise<ResponseBody>
+}
+
+export type Routes = { readonly [K in keyof RequestBody]: Route<NonNullable<RequestBody[K]>> }
+
+export interface DispatcherComponents {
+  readonly log: TopologyLog
+  readonly catchUp: CatchUp
+  readonly logger: Logger
+}
+
+export class Dispatcher {
+  readonly #components: DispatcherComponents
+  readonly #routes: Routes
+
+  constructor(components: DispatcherComponents, routes: Routes) {
+    this.#components = components
+    this.#routes = routes
+  }
+
+  /** The transport's `serve`. Throws ServeError. */
+  async serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
+    const request = decodeRequest(body)
+    const answer = await this.#answer(request, context)
+    const { log } = this.#components
+    // The epoch of a vote is the one in force now, after its write is on disk, not the one at its arrival.
+    const response: Response = { ...answer, epoch: log.epoch }
+    const lacks = request.fetchLog?.after ?? request.epoch
+    if (lacks < log.epoch) {
+      const slice = log.sliceAfter(lacks)
+      if (slice !== undefined) response.log = slice
+    }
+    return Response.encode(response)
+  }
+
+  /** Serves what this member asks of itself: the same handlers, with no epochs to compare. */
+  async serveLocally(request: RequestBody, asked: Asked): Promise<ResponseBody> {
+    const [route, message] = this.#route(request)
+    return route.serve(message, asked)
+  }
+
+  async #answer(request: Request, asked: Asked): Promise<ResponseBody> {
+    const { log, catchUp } = this.#components
+    const [route, message] = this.#route(request)
+    if (route.roles === 'peers' && asked.from.role !== 'peer') {
+      throw new ServeError('bad-request', 'only peers may ask this')
+    }
+    if (!route.atEpoch) {
+      if (request.epoch > log.epoch) catchUp.soon(asked.from, request.epoch)
+      return route.serve(message, asked)
+    }
+    if (request.epoch > log.epoch) await catchUp.to(asked.from, request.epoch, asked)
+    // Unequal epochs get no vote: the envelope says which, and brings what the requester lacks.
+    if (request.epoch !== log.epoch) return {}
+    return route.serve(message, asked)
+  }
+
+  #route(request: RequestBody): [Route<unknown>, unknown] {
+    for (const name of Object.keys(this.#routes) as Array<keyof RequestBody>) {
+      const message = request[name]
+      // The table pairs each name with a route for that name's message, which the type cannot follow here.
+      if (message !== undefined) return [this.#routes[name] as Route<unknown>, message]
+    }
+    throw new ServeError('bad-request', 'the request holds nothing that this version knows')
+  }
+}
+
+function decodeRequest(body: Uint8Array): Request {
+  try {
+    return Request.decode(body)
+  } catch (error) {
+    throw new ServeError('bad-request', `the request does not decode: ${String(error)}`)
+  }
+}
