@@ -1,29 +1,23 @@
-/** Waiting by the clock port, cut short by a signal or by news. Used by the loops of this folder. */
+/** Waiting that news or an end cuts short. Used by the loops of this folder, which look again either way. */
 import type { Clock } from '../ports.ts'
+import { sleep } from '../time.ts'
 
 /** Resolves after `delayMs` ms, or as soon as the signal aborts. */
-export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted === true) return Promise.resolve()
-  return new Promise(resolve => {
-    const finish = (): void => {
-      timer.cancel()
-      signal?.removeEventListener('abort', finish)
-      resolve()
-    }
-    const timer = clock.after(delayMs, finish)
-    signal?.addEventListener('abort', finish)
-  })
+export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return sleep(clock, delayMs, signal).catch(() => undefined)
 }
 
-/** A signal that aborts when the one given does, or by hand. Let go of it, or the given one holds on to it. */
-export function linked(signal: AbortSignal | undefined): {
-  signal: AbortSignal
-  abort: () => void
-  release: () => void
-} {
+/** A signal that aborts when the one given does, or by hand. Released, the given one no longer holds on to it. */
+export interface LinkedSignal {
+  readonly signal: AbortSignal
+  readonly abort: () => void
+  readonly release: () => void
+}
+
+export function linked(outer: AbortSignal | undefined): LinkedSignal {
   const controller = new AbortController()
   const abort = (): void => controller.abort()
-  if (signal?.aborted === true) abort()
-  else signal?.addEventListener('abort', abort)
-  return { signal: controller.signal, abort, release: () => signal?.removeEventListener('abort', abort) }
+  if (outer?.aborted === true) abort()
+  else outer?.addEventListener('abort', abort)
+  return { signal: controller.signal, abort, release: () => outer?.removeEventListener('abort', abort) }
 }
