@@ -1,0 +1,128 @@
+/**
+ * The Store port in memory, for peers without a data folder and for tests. A change is as durable as it gets
+ * when it is made; nothing survives the process.
+ */
+import { type MetaChange, type Store, StoreError } from '../core/ports.ts'
+import { decodeRecord } from '../core/record/codec.ts'
+import type { RecordHead, StoredRecord } from '../core/record/record.ts'
+import { compareVersions, type Version } from '../core/record/version.ts'
+import type { Range } from '../core/ring/range.ts'
+import { PositionMap } from './position-map.ts'
+import { segmentsOf } from './segments.ts'
+
+export class MemoryStore implements Store {
+  readonly loss = undefined
+  readonly #records = new PositionMap<StoredRecord>()
+  readonly #meta = new Map<string, Uint8Array>()
+  #usage = { records: 0, bytes: 0 }
+  #closed = false
+
+  head(position: Uint8Array): Promise<RecordHead | undefined> {
+    return this.#do(() => {
+      const record = this.#records.get(position)
+      return record && headOf(record)
+    })
+  }
+
+  read(position: Uint8Array): Promise<StoredRecord | undefined> {
+    return this.#do(() => this.#records.get(position))
+  }
+
+  merge(record: StoredRecord): Promise<void> {
+    return this.mergeAll([record])
+  }
+
+  mergeAll(records: readonly StoredRecord[]): Promise<void> {
+    return this.#do(() => {
+      for (const record of records) {
+        const held = this.#records.get(record.position)
+        if (compareVersions(record.version, held?.version) > 0) this.#replace(held, ownCopy(record))
+      }
+    })
+  }
+
+  drop(position: Uint8Array, version: Version): Promise<boolean> {
+    return this.#do(() => {
+      const held = this.#records.get(position)
+      if (held === undefined || compareVersions(held.version, version) !== 0) return false
+      this.#replace(held, undefined)
+      return true
+    })
+  }
+
+  heads(range: Range, { limit, after }: { limit: number; after?: Uint8Array }): Promise<RecordHead[]> {
+    return this.#do(() => {
+      const heads: RecordHead[] = []
+      for (const segment of segmentsOf(range, after)) {
+        for (const record of this.#records.within(segment)) {
+          if (heads.length >= limit) return heads
+          heads.push(headOf(record))
+        }
+      }
+      return heads
+    })
+  }
+
+  usage(): { records: number; bytes: number } {
+    return { ...this.#usage }
+  }
+
+  readMeta(name: string): Promise<Uint8Array | undefined> {
+    return this.#do(() => this.#meta.get(name)?.slice())
+  }
+
+  listMeta(prefix: string): Promise<Array<[name: string, value: Uint8Array]>> {
+    return this.#do(() =>
+      [...this.#meta]
+        .filter(([name]) => name.startsWith(prefix))
+        .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        .map(([name, value]) => [name, value.slice()])
+    )
+  }
+
+  writeMeta(changes: readonly MetaChange[]): Promise<void> {
+    return this.#do(() => {
+      for (const [name, value] of changes) {
+        if (value === undefined) this.#meta.delete(name)
+        else this.#meta.set(name, new Uint8Array(value))
+      }
+    })
+  }
+
+  clear(keep: readonly string[]): Promise<void> {
+    return this.#do(() => {
+      this.#records.clear()
+      this.#usage = { records: 0, bytes: 0 }
+      for (const name of [...this.#meta.keys()]) if (!keep.includes(name)) this.#meta.delete(name)
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closed = true
+    return Promise.resolve()
+  }
+
+  #replace(held: StoredRecord | undefined, next: StoredRecord | undefined): void {
+    if (next !== undefined) this.#records.set(next)
+    else if (held !== undefined) this.#records.delete(held.position)
+    this.#usage.records += (next ? 1 : 0) - (held ? 1 : 0)
+    this.#usage.bytes += (next?.size ?? 0) - (held?.size ?? 0)
+  }
+
+  /** Runs at once, so that calls take effect in their order; errors reject. */
+  #do<T>(action: () => T): Promise<T> {
+    return new Promise(resolve => {
+      if (this.#closed) throw new StoreError('the store is closed')
+      resolve(action())
+    })
+  }
+}
+
+/** A record received is a view of its frame, which it would keep in memory whole. */
+function ownCopy(record: StoredRecord): StoredRecord {
+  return decodeRecord(new Uint8Array(record.encoded), new Uint8Array(record.position))
+}
+
+function headOf({ position, version, kind, expiresAt, size }: StoredRecord): RecordHead {
+  return { position, version, kind, expiresAt, size }
+}

@@ -1,0 +1,138 @@
+/**
+ * Reads records out of the rows of a LevelDB store and verifies them. A record is damaged where its row or
+ * its value fails a checksum, is cut off or is missing, or where LevelDB finds its table corrupted.
+ */
+import { DamagedRecordError, type Logger } from '../core/ports.ts'
+import {
+  assertValue,
+  type DecodedHead,
+  decodeHead,
+  decodeRecord,
+  RecordFormatError
+} from '../core/record/codec.ts'
+import type { RecordHead, StoredRecord } from '../core/record/record.ts'
+import { compareVersions } from '../core/record/version.ts'
+import { formatPosition } from '../core/ring/position.ts'
+import type { CheckedLevel } from './checked-level.ts'
+import { describeLevelError } from './open-level.ts'
+import { isApart } from './record-batch.ts'
+import { recordRow, valueRow } from './rows.ts'
+
+/** Damaged records that a listing has met and logged; beyond, they are logged again. */
+const maxLoggedDamages = 1000
+
+export interface RecordRowsComponents {
+  readonly level: CheckedLevel
+  readonly logger: Logger
+}
+
+export class RecordRows {
+  readonly #level: CheckedLevel
+  readonly #logger: Logger
+  /** Records whose head is whole but whose value was found damaged, by position in hex, and what is wrong. */
+  readonly #damagedValues = new Map<string, string>()
+  readonly #loggedDamages = new Set<string>()
+
+  constructor({ level, logger }: RecordRowsComponents) {
+    this.#level = level
+    this.#logger = logger
+  }
+
+  /** Throws DamagedRecordError, or LevelDB's own error where the disk fails. */
+  head(position: Uint8Array): DecodedHead | undefined {
+    const row = this.#rowAt(position)
+    return row && this.#decode(position, row)
+  }
+
+  /** Rejects likewise. */
+  async read(position: Uint8Array): Promise<StoredRecord | undefined> {
+    for (;;) {
+      const row = this.#rowAt(position)
+      if (row === undefined) return undefined
+      const head = this.#decode(position, row)
+      if (!isApart(head.valueBytes)) return guard(position, () => decodeRecord(row, position))
+      const value = await this.#level.getLarge(valueRow(position, head.version))
+      if (value !== undefined) return this.#join(head, row, value)
+      // Either the record was replaced while its value was fetched, or the value is lost.
+      const unchanged = compareVersions(this.head(position)?.version, head.version) === 0
+      if (unchanged) throw this.#damagedValue(position, 'its value is missing')
+    }
+  }
+
+  /** The head in a row that a walk came by; nothing, and a line in the log, where it is damaged. */
+  listed(position: Uint8Array, row: Uint8Array): RecordHead | undefined {
+    try {
+      return asHead(this.#decode(position, row))
+    } catch (error) {
+      if (!(error instanceof DamagedRecordError)) throw error
+      this.#logOnce(error)
+      return undefined
+    }
+  }
+
+  /** Forgets what was damaged: there are no records any more. */
+  reset(): void {
+    this.#damagedValues.clear()
+    this.#loggedDamages.clear()
+  }
+
+  #rowAt(position: Uint8Array): Uint8Array | undefined {
+    return guard(position, () => this.#level.get(recordRow(position)))
+  }
+
+  #decode(position: Uint8Array, row: Uint8Array): DecodedHead {
+    const head = guard(position, () => decodeHead(row, position))
+    const rowBytes = isApart(head.valueBytes) ? head.size - head.valueBytes : head.size
+    if (row.length !== rowBytes) {
+      throw new DamagedRecordError(position, `its row has ${row.length} bytes, not ${rowBytes}`)
+    }
+    const damage =
+      this.#damagedValues.size > 0 ? this.#damagedValues.get(formatPosition(position)) : undefined
+    if (damage !== undefined) throw new DamagedRecordError(position, damage)
+    return head
+  }
+
+  #join(head: DecodedHead, row: Uint8Array, value: Uint8Array): StoredRecord {
+    try {
+      assertValue(value, head.valueChecksum)
+    } catch (error) {
+      throw this.#damagedValue(head.position, describeLevelError(error).reason)
+    }
+    const encoded = new Uint8Array(head.size)
+    encoded.set(row)
+    encoded.set(value, row.length)
+    return { ...asHead(head), key: head.key, value: encoded.subarray(row.length), encoded }
+  }
+
+  /** From now on the record counts as damaged, for votes and writes too, though its head is whole. */
+  #damagedValue(position: Uint8Array, what: string): DamagedRecordError {
+    this.#damagedValues.set(formatPosition(position), what)
+    return new DamagedRecordError(position, what)
+  }
+
+  #logOnce(error: DamagedRecordError): void {
+    const name = formatPosition(error.position)
+    if (this.#loggedDamages.has(name)) return
+    if (this.#loggedDamages.size >= maxLoggedDamages) this.#loggedDamages.clear()
+    this.#loggedDamages.add(name)
+    this.#logger.error(error.message)
+  }
+}
+
+/** A head that does not keep the row that it was read from in memory. */
+export function asHead({ position, version, kind, expiresAt, size }: DecodedHead): RecordHead {
+  return { position, version: { ...version, writer: new Uint8Array(version.writer) }, kind, expiresAt, size }
+}
+
+/** Tells damage, found by the codec or by LevelDB, from failures of the disk. */
+function guard<T>(position: Uint8Array, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    const { code, reason } = describeLevelError(error)
+    if (error instanceof RecordFormatError || code === 'LEVEL_CORRUPTION') {
+      throw new DamagedRecordError(position, reason)
+    }
+    throw error
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The keys of the rows in a LevelDB store. The first byte says what a row is.
+ *
+ * | key | value |
+ * | --- | --- |
+ * | `r` position | a record: whole where its value is of at most `maxInlineBytes`, else its head alone |
+ * | `v` position, time (8 bytes), writer (16), rmw (4) | the value of that version, where it is kept apart |
+ * | `m` name | an entry of metadata |
+ * | `u` | records (8 bytes) and bytes (8) held |
+ * | `c` | a clear under way: the names it keeps, as JSON |
+ * | `t` number (6 bytes) | nothing: batch `number` was written; see checked-level.ts |
+ *
+ * A value's key holds its version, so that a head never meets the value of another write.
+ */
+import { positionBytes } from '../core/ring/position.ts'
+import type { Version } from '../core/record/version.ts'
+import type { Segment } from './segments.ts'
+
+/**
+ * Bytes of the largest value kept in its record's own row. A version round reads the whole row, and a
+ * listing of heads reads them all, so it is small; below it, a second row would cost more than it saves.
+ */
+export const maxInlineBytes = 1024
+
+export type Row = Uint8Array
+
+/** Rows between two keys. */
+export interface RowSpan {
+  readonly gt?: Row
+  readonly gte?: Row
+  readonly lt?: Row
+  readonly lte?: Row
+}
+
+const versionBytes = 28
+const numberBytes = 6
+
+const tags = { record: 0x72, value: 0x76, meta: 0x6d, usage: 0x75, clearing: 0x63, trail: 0x74 }
+
+export const usageRow: Row = Buffer.of(tags.usage)
+export const clearingRow: Row = Buffer.of(tags.clearing)
+
+export const recordRows = rowsTagged(tags.record)
+export const valueRows = rowsTagged(tags.value)
+export const metaRows = rowsTagged(tags.meta)
+export const trailRows = rowsTagged(tags.trail)
+
+export function recordRow(position: Uint8Array): Row {
+  const row = Buffer.allocUnsafe(1 + positionBytes)
+  row[0] = tags.record
+  row.set(position, 1)
+  return row
+}
+
+/** The rows of the records in a segment of the ring. */
+export function recordRowsIn({ above, upTo }: Segment): RowSpan {
+  return {
+    ...(above === undefined ? { gte: recordRows.gte } : { gt: recordRow(above) }),
+    ...(upTo === undefined ? { lt: recordRows.lt } : { lte: recordRow(upTo) })
+  }
+}
+
+/** The position in a record's row. */
+export function positionIn(row: Row): Uint8Array {
+  return row.subarray(1, 1 + positionBytes)
+}
+
+export function valueRow(position: Uint8Array, { time, writer, rmw }: Version): Row {
+  const row = Buffer.allocUnsafe(1 + positionBytes + versionBytes)
+  row[0] = tags.value
+  row.set(position, 1)
+  row.writeBigUInt64BE(BigInt(time), 33)
+  row.set(writer, 41)
+  row.writeUInt32BE(rmw, 57)
+  return row
+}
+
+export function metaRow(name: string): Row {
+  return Buffer.concat([Buffer.of(tags.meta), Buffer.from(name)])
+}
+
+export function nameIn(row: Row): string {
+  return Buffer.from(row.subarray(1)).toString()
+}
+
+export function trailRow(number: number): Row {
+  const row = Buffer.allocUnsafe(1 + numberBytes)
+  row[0] = tags.trail
+  row.writeUIntBE(number, 1, numberBytes)
+  return row
+}
+
+export function numberIn(row: Row): number {
+  return Buffer.from(row).readUIntBE(1, numberBytes)
+}
+
+export function encodeUsage({ records, bytes }: { records: number; bytes: number }): Uint8Array {
+  const encoded = Buffer.allocUnsafe(16)
+  encoded.writeBigUInt64BE(BigInt(records), 0)
+  encoded.writeBigUInt64BE(BigInt(bytes), 8)
+  return encoded
+}
+
+export function decodeUsage(encoded: Uint8Array | undefined): { records: number; bytes: number } {
+  if (encoded === undefined) return { records: 0, bytes: 0 }
+  const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength)
+  return { records: Number(view.getBigUint64(0)), bytes: Number(view.getBigUint64(8)) }
+}
+
+function rowsTagged(tag: number): { readonly gte: Row; readonly lt: Row } {
+  return { gte: Buffer.of(tag), lt: Buffer.of(tag + 1) }
+}
