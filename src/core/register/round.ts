@@ -11,7 +11,7 @@
  *      └──pause── resting <──fail────┘           which something is due, drives it all.
  */
 import type { Response } from '../../wire/generated/messages.ts'
-import { TransportError, type Timer } from '../ports.ts'
+import { TransportError, type Timer, type TransportFailure } from '../ports.ts'
 import type { RequestBody } from '../rpc-types.ts'
 import { EpochMovedError, type Operation } from './operation.ts'
 import type { Candidate, Placement } from './placement.ts'
@@ -31,6 +31,8 @@ export const firstTryMs = 2_000
 
 /** A replica that says so often in a row that it is overloaded is not waited for. */
 export const overloadedTries = 3
+
+const noAnswer = 'no answer in time'
 
 export interface Question {
   /** True where the answer to this question means that the operation's own value is stored. */
@@ -193,7 +195,7 @@ export class Round {
     asking.state = 'asked'
     asking.askedAt = now
     asking.dueAt = this.#question.asksAll ? Infinity : now + components.latency.hedgeMs(candidate.key)
-    asking.why = 'no answer in time'
+    asking.why = noAnswer
     if (this.#question.isEffect) this.#operation.writeSent()
     const options = {
       timeoutMs: Math.min(deadlineAt - now, firstTryMs * 2 ** asking.failures),
@@ -241,7 +243,7 @@ export class Round {
     }
     asking.overloads = failure?.failure === 'overloaded' ? asking.overloads + 1 : 0
     if (asking.overloads >= overloadedTries) this.#tally.lose(keyOf(asking))
-    this.#rest(asking, failure?.failure ?? String(error))
+    this.#rest(asking, describeFailure(failure?.failure, error))
   }
 
   /** Asks others now, and this one after a pause that grows with each failure. */
@@ -293,6 +295,11 @@ export class Round {
 
   readonly #whyOf = (key: string): string =>
     this.#askings.find(({ candidate }) => candidate.key === key)?.why ?? 'not asked'
+}
+
+function describeFailure(failure: TransportFailure | undefined, error: unknown): string {
+  if (failure === undefined) return String(error)
+  return failure === 'timeout' ? noAnswer : failure
 }
 
 function keyOf({ candidate }: Asking): string {

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { decodeRecord, encodeRecord } from '../../../src/core/record/codec.ts'
+import type { StoredRecord } from '../../../src/core/record/record.ts'
+import { positionOf } from '../../../src/core/ring/position.ts'
+import { plainBytes, refusedCode } from '../../../src/core/register/wire.ts'
+import { bytes, Host, key } from './world.ts'
+
+const position = plainBytes(positionOf(key))
+const writer = new Uint8Array(16).fill(7)
+
+function record(time: number, value = 'v'): StoredRecord {
+  return encodeRecord({
+    key,
+    version: { time, writer, rmw: 0 },
+    kind: 'value',
+    expiresAt: 0,
+    value: bytes(value)
+  })
+}
+
+const write = (of: StoredRecord): { record: Uint8Array<ArrayBuffer> } => ({ record: plainBytes(of.encoded) })
+
+describe('a replica', () => {
+  it('answers that it holds nothing with an absent version and empty bytes', async () => {
+    const { replica } = new Host('a')
+    expect(await replica.readVersion({ position })).toEqual({ version: {} })
+    expect(await replica.readRecord({ position })).toEqual({ record: { record: new Uint8Array() } })
+  })
+
+  it('answers with the version and the record that it has stored', async () => {
+    const { replica } = new Host('a')
+    expect(await replica.writeRecord(write(record(5)))).toEqual({ done: {} })
+    expect(await replica.readVersion({ position })).toEqual({
+      version: { version: { time: 5, writer, rmw: 0 } }
+    })
+    const answer = await replica.readRecord({ position })
+    expect(decodeRecord(answer.record!.record).value).toEqual(bytes('v'))
+  })
+
+  it('answers a write that it holds a newer one of with done, and keeps the newer one', async () => {
+    const { replica } = new Host('a')
+    await replica.writeRecord(write(record(5)))
+    expect(await replica.writeRecord(write(record(4)))).toEqual({ done: {} })
+    expect((await replica.readVersion({ position })).version?.version?.time).toBe(5)
+  })
+
+  it('never votes for a damaged record, nor over a disk that fails', async () => {
+    for (const [fault, code] of [
+      ['damaged', refusedCode.damaged],
+      ['disk', refusedCode.disk]
+    ] as const) {
+      const host = new Host('a')
+      host.store.fault = fault
+      for (const answer of [
+        await host.replica.readVersion({ position }),
+        await host.replica.readRecord({ position }),
+        await host.replica.writeRecord(write(record(5)))
+      ]) {
+        expect(answer.refused?.code).toBe(code)
+        expect(Object.keys(answer)).toEqual(['refused'])
+      }
+    }
+  })
+
+  it('refuses malformed requests as such', async () => {
+    const { replica } = new Host('a')
+    const broken = write(record(5)).record.slice()
+    broken[broken.length - 1]! ^= 1
+    const malformed = [
+      replica.readVersion({ position: position.subarray(1) }),
+      replica.readRecord({ position: new Uint8Array() }),
+      replica.writeRecord({ record: broken }),
+      replica.writeRecord({ record: new Uint8Array() })
+    ]
+    for (const answer of malformed) await expect(answer).rejects.toMatchObject({ code: 'bad-request' })
+  })
+})
