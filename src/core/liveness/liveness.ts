@@ -263,7 +263,7 @@ export class Liveness {
     const told = new Set<string>()
     while (told.size < this.#config.gossipFanout && this.#hasNews()) {
       const key = this.#gossipOrder.next(
-        each => !told.has(each) && entries.get(each)!.claim.liveness !== 'down'
+        each => !told.has(each) && entries.get(each)!.claim.liveness === 'alive'
       )
       if (key === undefined) break
       told.add(key)

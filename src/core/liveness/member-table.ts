@@ -143,9 +143,13 @@ export class MemberTable {
 
   /** What to tell a member: who tells, what is held against that member so that it can refute, and the news. */
   rumoursFor(to: MemberId): Rumour[] {
+    const own = toRumour(this.#init.self, this.#own)
     const state = this.#states.get(memberKey(to))
-    const accusation = state !== undefined && state.claim.liveness !== 'alive' ? [this.#rumourOf(state)] : []
-    return [toRumour(this.#init.self, this.#own), ...accusation, ...this.#rumours.take(this.retransmits)]
+    if (state === undefined || state.claim.liveness === 'alive') {
+      return [own, ...this.#rumours.take(this.retransmits)]
+    }
+    // News told to one who is probably gone would be spent: in a small cluster nobody else might hear it.
+    return [own, this.#rumourOf(state), ...this.#rumours.peek()]
   }
 
   /** All that is thought here, this peer first, then by member. */

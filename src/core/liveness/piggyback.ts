@@ -37,17 +37,24 @@ export class PiggybackQueue<T> {
 
   /** What to send now, within `maxBytes`; after `times` sends an item is done. */
   take(maxBytes: number, times: number): T[] {
-    if (this.#items.length === 0) return []
-    const taken: T[] = []
-    let leftBytes = maxBytes
-    for (const item of this.#sorted()) {
-      if (item.bytes > leftBytes) continue
-      leftBytes -= item.bytes
-      item.sent++
-      taken.push(item.value)
-    }
+    const chosen = this.#choose(maxBytes)
+    for (const item of chosen) item.sent++
     this.#items = this.#items.filter(item => item.sent < times)
-    return taken
+    return chosen.map(({ value }) => value)
+  }
+
+  /** The same, to somebody who may not listen: it does not count as sent. */
+  peek(maxBytes: number): T[] {
+    return this.#choose(maxBytes).map(({ value }) => value)
+  }
+
+  #choose(maxBytes: number): Item<T>[] {
+    let leftBytes = maxBytes
+    return this.#sorted().filter(({ bytes }) => {
+      if (bytes > leftBytes) return false
+      leftBytes -= bytes
+      return true
+    })
   }
 
   #sorted(): Item<T>[] {

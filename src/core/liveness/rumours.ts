@@ -44,6 +44,11 @@ export class RumourQueue {
   take(times: number): Rumour[] {
     return this.#queue.take(maxRumourBytes, times).map(({ rumour }) => rumour)
   }
+
+  /** Rumours for a message that may not arrive: it does not count. */
+  peek(): Rumour[] {
+    return this.#queue.peek(maxRumourBytes).map(({ rumour }) => rumour)
+  }
 }
 
 function isObsolete(old: Queued, claim: Claim, from: MemberId | undefined): boolean {
