@@ -46,8 +46,9 @@ export async function openOrRepair(folder: string, init: OpenOrRepairInit): Prom
         cause: error
       })
     }
-    if (code === 'LEVEL_IO_ERROR') throw storeUnusable(folder, new Error(reason, { cause: error }))
-    // A missing database comes without a code; here it means that one that was there is not whole.
+    if (code === 'LEVEL_IO_ERROR' && !/No such file/.test(reason))
+      throw storeUnusable(folder, new Error(reason, { cause: error }))
+    // Else it is corrupted or lacks a file; a database that lacks all of them comes without a code.
     rememberLoss(folder, `the database was damaged (${reason}) and had to be repaired`)
     logger.warn('the database is damaged; repairing it', { folder, reason })
   }

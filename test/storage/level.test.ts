@@ -1,0 +1,325 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { ClassicLevel } from 'classic-level'
+import { describe, expect, it, vi } from 'vitest'
+
+import { DamagedRecordError, type Logger, type Store, StoreError } from '../../src/core/ports.ts'
+import type { StoredRecord } from '../../src/core/record/record.ts'
+import { openLevelStore } from '../../src/storage/level.ts'
+import { type Level, openLevel } from '../../src/storage/open-level.ts'
+import { recordRow, recordRows, valueRow, valueRows } from '../../src/storage/rows.ts'
+import { bytes, positionAt, recordOf, testStore } from './store.conformance.ts'
+import { temporaryFolder } from './temporary-folders.ts'
+
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const folders = new Map<Store, string>()
+const wholeRing = { start: positionAt(0), end: positionAt(0) }
+
+async function open(folder: string): Promise<Store> {
+  const store = await openLevelStore(folder, { logger: silent })
+  folders.set(store, folder)
+  return store
+}
+
+testStore('the LevelDB store', {
+  create: () => open(temporaryFolder()),
+  remove: store => store.close(),
+  reopen: async store => {
+    await store.close()
+    return open(folders.get(store)!)
+  }
+})
+
+/** Opens the database of a closed store as it is. */
+async function withRows<T>(folder: string, action: (level: Level) => Promise<T>): Promise<T> {
+  const level = await openLevel(join(folder, 'level'), { createIfMissing: false })
+  try {
+    return await action(level)
+  } finally {
+    await level.close()
+  }
+}
+
+const large = (size = 5000): { value: Uint8Array } => ({ value: new Uint8Array(size).fill(3) })
+
+describe('the rows of the LevelDB store', () => {
+  it('leave no value behind that was replaced or dropped', async () => {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    const { position } = recordOf('a', 1)
+    await store.merge(recordOf('a', 1, large()))
+    await store.merge(recordOf('a', 2))
+    await store.merge(recordOf('a', 3, large()))
+    await store.mergeAll([recordOf('a', 4, large(6000)), recordOf('a', 5, large(7000))])
+    await Promise.all([store.merge(recordOf('b', 1, large())), store.merge(recordOf('b', 2))])
+    await store.merge(recordOf('c', 1, large()))
+    await store.drop(recordOf('c', 1).position, recordOf('c', 1).version)
+    await store.close()
+    await withRows(folder, async level => {
+      const values = await level.keys(valueRows).all()
+      expect(values).toEqual([valueRow(position, recordOf('a', 5).version)])
+      expect((await level.keys(recordRows).all()).length).toBe(2)
+    })
+  })
+
+  it('hold small values with their heads and large ones apart', async () => {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await store.mergeAll([recordOf('small', 1, large(1024)), recordOf('large', 1, large(1025))])
+    await store.close()
+    await withRows(folder, async level => {
+      const rows = await level.getMany([
+        recordRow(recordOf('small', 1).position),
+        recordRow(recordOf('large', 1).position)
+      ])
+      expect(rows.map(row => row?.length)).toEqual([52 + 5 + 1024, 52 + 5])
+    })
+  })
+})
+
+describe('group commit', () => {
+  it('makes what arrives during one sync durable with the next', async () => {
+    const sizes: number[] = []
+    const store = await openLevelStore(temporaryFolder(), {
+      logger: silent,
+      open: async (location, options) => {
+        const level = await openLevel(location, options)
+        const batch = level.batch.bind(level) as (changes: unknown[], options: object) => Promise<void>
+        // The overload that collects a chain is not used here.
+        level.batch = ((changes: unknown[], options: { sync: boolean }) => {
+          if (options.sync) sizes.push(changes.length)
+          return batch(changes, options)
+        }) as typeof level.batch
+        return level
+      }
+    })
+    sizes.length = 0
+    const inFlight = Array.from({ length: 64 }, async (_, i) => {
+      for (let time = 1; time <= 10; time++) await store.merge(recordOf(`key ${i}`, time))
+    })
+    await Promise.all(inFlight)
+    await store.close()
+    // Each batch holds a change of each of the 64, the counters and the batch's number.
+    expect(sizes).toEqual(Array.from({ length: 10 }, () => 66))
+  })
+
+  it('shows a write to readers only when it is durable', async () => {
+    const gate = Promise.withResolvers<undefined>()
+    let gated = false
+    const store = await openLevelStore(temporaryFolder(), {
+      logger: silent,
+      open: (location, options) =>
+        faultyLevel(location, options, async () => {
+          if (gated) await gate.promise
+        })
+    })
+    gated = true
+    const record = recordOf('a', 1)
+    const merged = store.merge(record)
+    const drained = store.writeMeta([['name', bytes('x')]])
+    await new Promise(resolve => setImmediate(resolve))
+    expect(await store.head(record.position)).toBeUndefined()
+    expect(await store.readMeta('name')).toBeUndefined()
+    expect(store.usage().records).toBe(0)
+    gate.resolve(undefined)
+    await Promise.all([merged, drained])
+    expect(await store.head(record.position)).toBeDefined()
+    await store.close()
+  })
+})
+
+/** A database whose batches wait for, or fail with, `before`. */
+async function faultyLevel(
+  location: string,
+  options: { createIfMissing: boolean },
+  before: () => Promise<void>
+): Promise<Level> {
+  const level = await openLevel(location, options)
+  const batch = level.batch.bind(level) as (...args: unknown[]) => Promise<void>
+  // The overload that collects a chain is not used here.
+  level.batch = (async (...args: unknown[]) => {
+    await before()
+    await batch(...args)
+  }) as unknown as typeof level.batch
+  return level
+}
+
+describe('a LevelDB store whose disk fails', () => {
+  it('rejects every change of a failed batch, shows none, and takes up again when the disk does', async () => {
+    const folder = temporaryFolder()
+    let failing = false
+    const store = await openLevelStore(folder, {
+      logger: silent,
+      open: (location, options) =>
+        faultyLevel(location, options, () =>
+          failing ? Promise.reject(new Error('no space left on device')) : Promise.resolve()
+        )
+    })
+    const record = recordOf('a', 1)
+    await store.merge(record)
+    failing = true
+    const changes = [
+      store.merge(recordOf('a', 2)),
+      store.merge(recordOf('b', 1)),
+      store.drop(record.position, record.version),
+      store.writeMeta([['name', bytes('x')]])
+    ]
+    for (const change of changes) await expect(change).rejects.toThrow(StoreError)
+    await expect(store.clear([])).rejects.toThrow('no space left on device')
+    expect((await store.head(record.position))?.version.time).toBe(1)
+    expect(store.usage()).toEqual({ records: 1, bytes: record.size })
+    failing = false
+    await store.merge(recordOf('b', 2))
+    expect(store.usage().records).toBe(2)
+    await store.close()
+    const again = await open(folder)
+    expect(again.loss).toBeUndefined()
+    expect((await again.head(recordOf('b', 1).position))?.version.time).toBe(2)
+    await again.close()
+  })
+
+  it('finishes a clear that was cut short, on the next opening, and shows nothing of it before', async () => {
+    const folder = temporaryFolder()
+    let batchesLeft = Infinity
+    const store = await openLevelStore(folder, {
+      logger: silent,
+      open: (location, options) =>
+        faultyLevel(location, options, () =>
+          batchesLeft-- > 0 ? Promise.resolve() : Promise.reject(new Error('power cut'))
+        )
+    })
+    await store.mergeAll(Array.from({ length: 3000 }, (_, i) => recordOf(`key ${i}`, 1)))
+    await store.writeMeta([
+      ['identity', bytes('me')],
+      ['log', bytes('y')]
+    ])
+    batchesLeft = 2
+    await expect(store.clear(['identity'])).rejects.toThrow('power cut')
+    expect(await store.heads(wholeRing, { limit: 10 })).toEqual([])
+    expect(await store.head(recordOf('key 1', 1).position)).toBeUndefined()
+    expect(await store.listMeta('')).toEqual([['identity', bytes('me')]])
+    await store.close()
+    const again = await open(folder)
+    expect(again.usage()).toEqual({ records: 0, bytes: 0 })
+    expect(await again.heads(wholeRing, { limit: 10 })).toEqual([])
+    expect(await again.listMeta('')).toEqual([['identity', bytes('me')]])
+    await again.close()
+    expect(await withRows(folder, level => level.keys(recordRows).all())).toEqual([])
+  })
+})
+
+describe('a damaged record in a LevelDB store', () => {
+  const record = recordOf('a', 5)
+  const other = recordOf('b', 5)
+
+  async function damaged(
+    stored: StoredRecord,
+    damage: (level: Level) => Promise<void>
+  ): Promise<[Store, Logger]> {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await store.mergeAll([stored, other])
+    await store.close()
+    await withRows(folder, damage)
+    const logger = { ...silent, error: vi.fn() }
+    return [await openLevelStore(folder, { logger }), logger]
+  }
+
+  async function expectRefused(store: Store): Promise<void> {
+    await expect(store.head(record.position)).rejects.toThrow(DamagedRecordError)
+    await expect(store.read(record.position)).rejects.toThrow(DamagedRecordError)
+    await expect(store.merge(recordOf('a', 9))).rejects.toThrow(DamagedRecordError)
+    await expect(store.drop(record.position, record.version)).rejects.toThrow(DamagedRecordError)
+  }
+
+  it('is not served, listed or written, and stands in no one else’s way', async () => {
+    const row = recordRow(record.position)
+    const [store, logger] = await damaged(record, async level => {
+      const bad = new Uint8Array((await level.get(row))!)
+      bad[20]! ^= 1
+      await level.put(row, bad)
+    })
+    await expectRefused(store)
+    const together = store.mergeAll([recordOf('a', 9), recordOf('b', 9), recordOf('c', 9)])
+    await expect(together).rejects.toThrow(/is damaged: the record's head fails its checksum/)
+    expect((await store.head(other.position))?.version.time).toBe(9)
+    for (let i = 0; i < 2; i++) expect((await store.heads(wholeRing, { limit: 10 })).length).toBe(2)
+    expect(logger.error).toHaveBeenCalledTimes(1)
+    await store.close()
+  })
+
+  it('is found where its row is cut off', async () => {
+    const row = recordRow(record.position)
+    const [store] = await damaged(record, async level =>
+      level.put(row, (await level.get(row))!.subarray(0, -1))
+    )
+    await expectRefused(store)
+    await store.close()
+  })
+
+  it('is found where it lies under the position of another', async () => {
+    const [store] = await damaged(record, async level =>
+      level.put(recordRow(record.position), (await level.get(recordRow(other.position)))!)
+    )
+    await expectRefused(store)
+    await store.close()
+  })
+
+  it.each([
+    ['is changed', (level: Level, row: Uint8Array) => level.put(row, new Uint8Array(5000).fill(4))],
+    ['is missing', (level: Level, row: Uint8Array) => level.del(row)]
+  ])('counts as such, for votes and writes too, once its value was found so: it %s', async (_, damage) => {
+    const stored = recordOf('a', 5, large())
+    const [store] = await damaged(stored, level => damage(level, valueRow(stored.position, stored.version)))
+    expect((await store.head(stored.position))?.version.time).toBe(5)
+    await expect(store.read(stored.position)).rejects.toThrow(DamagedRecordError)
+    await expectRefused(store)
+    await store.close()
+  })
+})
+
+describe('the folder of a LevelDB store', () => {
+  it('is refused to a second opener, by name', async () => {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await expect(open(folder)).rejects.toMatchObject({
+      code: 'ERR_STORE_LOCKED',
+      message: `another process uses the data folder ${folder}`
+    })
+    await store.close()
+    await (await open(folder)).close()
+  })
+
+  it('is refused where it has a newer format, naming both', async () => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'FORMAT'), 'annulus store 2\n')
+    await expect(open(folder)).rejects.toMatchObject({
+      code: 'ERR_STORE',
+      message: `the data folder ${folder} cannot be used: it has format 2, and this version of Annulus reads up to format 1; use a newer one`
+    })
+  })
+
+  it('is refused and left alone where it is not of Annulus', async () => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'thesis.txt'), '')
+    await expect(open(folder)).rejects.toMatchObject({ code: 'ERR_STORE', message: /is not empty/ })
+    expect(readdirSync(folder)).toEqual(['thesis.txt'])
+  })
+
+  it('is refused in one line where it is no folder', async () => {
+    const file = join(temporaryFolder(), 'file')
+    writeFileSync(file, '')
+    const opening = open(file)
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_STORE', message: /^[^\n]*EEXIST[^\n]*$/ })
+  })
+
+  it('is made anew where its making was interrupted', async () => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'FORMAT.new'), 'annu')
+    const store = await open(folder)
+    await store.close()
+    expect(readFileSync(join(folder, 'FORMAT'), 'utf8')).toBe('annulus store 1\n')
+    expect(await withRows(folder, level => Promise.resolve(level instanceof ClassicLevel))).toBe(true)
+  })
+})
