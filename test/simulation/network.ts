@@ -237,7 +237,11 @@ export class SimulatedTransport implements Transport {
       const host = network.host(peerId)
       host?.receive(() => {
         const from = host.#channels.get(this.peerId)
-        if (from === undefined || host.#handlers === undefined) return
+        if (from === undefined || host.#handlers === undefined) {
+          // The other end knows no such channel (any more): it answers with a reset.
+          network.carry(peerId, this.peerId, 16, () => this.receive(() => this.#forget(peerId)))
+          return
+        }
         host.#handlers.serve(sent, { from, signal: cancel.signal, timeoutMs: options.timeoutMs }).then(
           answer => {
             if (cancel.signal.aborted || host.#isStopped) return
