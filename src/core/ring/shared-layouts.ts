@@ -14,7 +14,8 @@ export function sharedLayout(from: Layout, places: readonly Place[]): Layout {
   const name = nameOf(places)
   const inUse = layouts.get(name)?.deref()
   if (inUse !== undefined) return inUse
-  const made = from.rearranged(places)
+  // Only what decides tokens: a layout outlives the members it was first made for.
+  const made = from.rearranged(places.map(({ peerId, vnodes }) => ({ peerId, vnodes })))
   forgetUnused()
   layouts.set(name, new WeakRef(made))
   return made
