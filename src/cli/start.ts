@@ -1,0 +1,155 @@
+/** `annulus start`: runs a peer until it is stopped. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Option, type Command } from 'commander'
+import type { Peer } from '../api.ts'
+import {
+  defaultDataFolder,
+  defaultListen,
+  rememberPort,
+  removeAddresses,
+  writeAddresses
+} from './data-folder.ts'
+import { onInterrupt } from './interrupt.ts'
+import { terminalLogger } from './logger.ts'
+import { peerInit } from './peer-init.ts'
+import { addSettings, readSettings, settingNames } from './settings.ts'
+import { print, printJson, say } from './terminal.ts'
+
+interface StartFlags extends Record<string, unknown> {
+  readonly verbose?: boolean
+  readonly stopWithParent?: boolean
+}
+
+/** What a peer tells the process that started it, where that is `annulus cluster`. */
+export interface ListeningMessage {
+  readonly event: 'listening'
+  readonly multiaddrs: string[]
+}
+
+/** How long a peer that has left stays to answer whoever asked it to leave, in ms. */
+const farewellMs = 1_000
+
+export function registerStart(program: Command): void {
+  const command = program.command('start').description('run a peer until it is stopped')
+  addSettings(command, settingNames)
+    // For `cluster`, which no peer may outlive, even if it is killed outright.
+    .addOption(new Option('--stop-with-parent').hideHelp())
+    .addHelpText(
+      'after',
+      `
+Prints "ready MULTIADDR" when the peer serves. Ctrl-C or SIGTERM stops it cleanly, a second one at once; a stopped
+peer stays a member, see annulus leave. A flag counts before its [VARIABLE], and that before the config file.
+
+Examples:
+  annulus start                                       found a cluster, data in the default folder
+  annulus start --data /var/lib/annulus --listen /ip4/0.0.0.0/tcp/4001
+  annulus start --data /var/lib/annulus --join /ip4/192.0.2.1/tcp/4001
+  annulus start --config annulus.json                 all of this from a file
+  annulus start --memory                              nothing on disk`
+    )
+    .action((_options: unknown, self: Command) => start(self.optsWithGlobals()))
+}
+
+async function start(flags: StartFlags): Promise<void> {
+  const settings = await readSettings(flags)
+  const { memory, data, json } = settings.values
+  const folder = memory === true ? undefined : (data ?? defaultDataFolder())
+  const init = await peerInit(settings)
+  init.listen ??= [await defaultListen(folder)]
+  init.logger = terminalLogger({ verbose: flags.verbose === true })
+  if (folder !== undefined) init.data = folder
+
+  const ending = new Ending()
+  const detach = onInterrupt(() => ending.ask())
+  if (flags.stopWithParent === true) {
+    process.once('disconnect', () => ending.ask())
+    // It may have closed while we loaded.
+    if (!process.connected) ending.ask()
+  }
+  try {
+    const { createPeer } = await import('../index.ts')
+    const peer = await createPeer(init)
+    try {
+      await serve(peer, { folder, json: json === true, ending })
+    } finally {
+      await peer.stop()
+    }
+  } finally {
+    detach()
+  }
+}
+
+/** How a peer's life ends: asked from outside, or by an error of its own. The first one counts. */
+class Ending {
+  readonly #asked = new AbortController()
+  readonly #settled = Promise.withResolvers<undefined>()
+
+  constructor() {
+    // Nobody waits yet when a peer fails before it serves; that error is thrown where it happens.
+    this.#settled.promise.catch(() => undefined)
+  }
+
+  /** Aborts when it is to end, however that came. */
+  get signal(): AbortSignal {
+    return this.#asked.signal
+  }
+
+  ask(): void {
+    this.#asked.abort()
+    this.#settled.resolve(undefined)
+  }
+
+  fail(error: unknown): void {
+    this.#asked.abort()
+    this.#settled.reject(error)
+  }
+
+  /** Resolves when asked to end; throws the error that ended it. */
+  wait(): Promise<undefined> {
+    return this.#settled.promise
+  }
+}
+
+/** Tells what happens to a peer until it ends. Its addresses stand in its folder meanwhile. */
+async function serve(
+  peer: Peer,
+  options: { readonly folder: string | undefined; readonly json: boolean; readonly ending: Ending }
+): Promise<void> {
+  const { folder, ending } = options
+  tellEvents(peer, ending)
+  const { multiaddrs } = peer
+  process.send?.({ event: 'listening', multiaddrs } satisfies ListeningMessage)
+  try {
+    if (folder !== undefined) {
+      await writeAddresses(folder, multiaddrs)
+      await rememberPort(folder, multiaddrs)
+    }
+    peer.ready({ signal: ending.signal }).then(
+      () =>
+        options.json
+          ? printJson({ event: 'ready', peerId: peer.peerId, multiaddrs })
+          : print(`ready ${multiaddrs[0] ?? peer.peerId}`),
+      (error: unknown) => ending.fail(error)
+    )
+    await ending.wait()
+  } finally {
+    if (folder !== undefined) await removeAddresses(folder, multiaddrs)
+  }
+}
+
+function tellEvents(peer: Peer, ending: Ending): void {
+  let lastReason = ''
+  peer.on('waiting', ({ reason }) => {
+    if (reason !== lastReason) say(`waiting: ${reason}`)
+    lastReason = reason
+  })
+  peer.on('failed', ({ error }) => ending.fail(error))
+  peer.on('gone', ({ standing }) => {
+    if (standing === 'removed') {
+      say('the others removed this peer; it joins anew')
+      return
+    }
+    say('this peer has left the cluster')
+    void sleep(farewellMs).then(() => ending.ask())
+  })
+}

@@ -1,0 +1,104 @@
+/** The status of a cluster as a table for people, after Cassandra's nodetool; used by `annulus status`. */
+import type {
+  MemberLiveness,
+  MemberStanding,
+  MemberStatus,
+  Status,
+  TransitionStatus,
+  TransferStatus
+} from '../api.ts'
+import { formatBytes, formatCount, plural } from './units.ts'
+
+const livenessLetter: Record<MemberLiveness, string> = { alive: 'U', suspect: 'S', down: 'D' }
+
+const standingLetter: Record<MemberStanding, string> = {
+  joining: 'J',
+  up: 'N',
+  leaving: 'L',
+  removing: 'R',
+  left: 'X',
+  removed: 'X'
+}
+
+interface Column {
+  readonly title: string
+  readonly right?: boolean
+  readonly cell: (member: MemberStatus) => string
+}
+
+/** Shown where a member did not say. */
+const unknown = '-'
+
+const columns: readonly Column[] = [
+  { title: '', cell: member => livenessLetter[member.liveness] + standingLetter[member.standing] },
+  { title: 'Address', cell: member => shortAddress(member.addresses[0]) },
+  {
+    title: 'Records',
+    right: true,
+    cell: member => (member.records === null ? unknown : formatCount(member.records))
+  },
+  {
+    title: 'Bytes',
+    right: true,
+    cell: member => (member.bytes === null ? unknown : formatBytes(member.bytes))
+  },
+  { title: 'Vnodes', right: true, cell: member => String(member.vnodes) },
+  { title: 'Share', right: true, cell: member => `${(member.share * 100).toFixed(1)} %` },
+  { title: 'Version', cell: member => member.version ?? unknown },
+  { title: 'Peer', cell: member => member.peerId }
+]
+
+/** Several lines: what cluster this is, its members, and what moves. */
+export function formatStatus(status: Status): string {
+  const { network, clusterId, epoch, replicas } = status
+  return [
+    `Network ${network}, cluster ${clusterId}, epoch ${epoch}, ${plural(replicas, 'replica')} of each record`,
+    '',
+    ...formatMembers(status.members),
+    '',
+    formatTransition(status.transition),
+    ...formatTransfers(status.transfers)
+  ].join('\n')
+}
+
+function formatMembers(members: readonly MemberStatus[]): string[] {
+  const rows = [
+    columns.map(({ title }) => title),
+    ...members.map(member => columns.map(({ cell }) => cell(member)))
+  ]
+  const widths = columns.map((_, i) => Math.max(...rows.map(row => row[i]!.length)))
+  return rows.map(row =>
+    row
+      .map((cell, i) => (columns[i]!.right === true ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd()
+  )
+}
+
+function formatTransition(transition: TransitionStatus | null): string {
+  if (transition === null) return 'Transition: none'
+  const changes = [
+    ...transition.joining.map(peerId => `${peerId} joins`),
+    ...transition.leaving.map(peerId => `${peerId} leaves`),
+    ...transition.removing.map(peerId => `${peerId} is removed`)
+  ]
+  const waiting = transition.waitingFor.length === 0 ? 'its close' : transition.waitingFor.join(', ')
+  return `Transition: opened at epoch ${transition.opened}: ${changes.join(', ')}; waits for ${waiting}`
+}
+
+function formatTransfers(transfers: readonly TransferStatus[]): string[] {
+  if (transfers.length === 0) return ['Transfers: none']
+  return [
+    'Transfers:',
+    ...transfers.map(({ peerId, kind, records, bytes, waitsFor }) => {
+      const verb = kind === 'take' ? 'takes over' : 'hands over'
+      const waits = waitsFor === null ? '' : `; waits for ${waitsFor}`
+      return `  ${peerId} ${verb}: ${plural(records, 'record')}, ${formatBytes(bytes)} so far${waits}`
+    })
+  ]
+}
+
+/** The peer id has a column of its own. */
+function shortAddress(address: string | undefined): string {
+  return address?.replace(/\/p2p\/[^/]+$/, '') ?? unknown
+}

@@ -1,0 +1,57 @@
+/** Durations and sizes as people write and read them; used by every flag and table that has one. */
+
+const msByUnit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+type Unit = keyof typeof msByUnit
+
+const durationPattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
+
+/** What a duration looks like, for error messages. */
+export const durationExample = 'a number with a unit, such as 500ms, 10s, 10m, 2h or 1d'
+
+/**
+ * Reads a duration such as `500ms`, `1.5s` or `10m`, in ms, rounded to a whole one. `0` needs no unit.
+ * Undefined where the text is none: a bare number is refused, as nobody can say what it counts.
+ */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0
+  const match = durationPattern.exec(text)
+  if (match === null) return undefined
+  // The pattern has exactly these two groups, and the second one lists the units.
+  const [, amount, unit] = match as unknown as [string, string, Unit]
+  const ms = Math.round(Number(amount) * msByUnit[unit])
+  return Number.isSafeInteger(ms) ? ms : undefined
+}
+
+/** The shortest exact way to write a duration of whole ms: 600,000 is `10m`. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return '0'
+  for (const unit of ['d', 'h', 'm', 's'] as const) {
+    if (ms % msByUnit[unit] === 0) return `${ms / msByUnit[unit]}${unit}`
+  }
+  return `${ms}ms`
+}
+
+const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
+/** Bytes for people: `0 B`, `999 B`, `1.5 KiB`, `12.3 GiB`. */
+export function formatBytes(bytes: number): string {
+  let amount = bytes
+  let unit = 0
+  // 1023.95 would be shown as 1024.0 of the smaller unit.
+  while (amount >= 1023.95 && unit < byteUnits.length - 1) {
+    amount /= 1024
+    unit++
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${byteUnits[unit]!}`
+}
+
+/** A count with thousands apart, whatever the locale: `1,234,567`. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** `1 file`, `2 files`. */
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
