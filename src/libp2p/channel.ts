@@ -1,0 +1,177 @@
+/**
+ * A channel: one long-lived stream to one process of another peer or client, with many requests in flight on
+ * it both ways. It belongs to the pair of identities that greeted on it; a process that restarts, or takes up another
+ * life, needs a new one.
+ */
+import type { Connection } from '@libp2p/interface'
+import { maxDeadlineMs, maxMessageBytes } from '../core/limits.ts'
+import type { Remote, RequestOptions, ServeContext } from '../core/ports.ts'
+import { Calls, notDelivered } from './calls.ts'
+import type { Deadlines } from './deadlines.ts'
+import { type Frame, frameKind, MalformedError, noBytes, readFrame } from './frame.ts'
+import type { FramedStream, StreamListener } from './framed-stream.ts'
+import { shortId } from './ids.ts'
+import { lifeCheckIntervalMs, maxQueuedFrames, probeTimeoutMs } from './limits.ts'
+import { FixedFrame, Outbox } from './outbox.ts'
+import { Work, type WorkLimit } from './work.ts'
+
+export type LaneName = 'main' | 'bulk'
+
+export interface ChannelComponents {
+  readonly stream: FramedStream
+  readonly connection: Connection
+  readonly deadlines: Deadlines
+  readonly workLimit: WorkLimit
+}
+
+export interface ChannelInit {
+  readonly remote: Remote
+  /** Tells the process at the other end from others of its identity; in hex. */
+  readonly instance: string
+  readonly lane: LaneName
+  /** Which end opened the stream. */
+  readonly direction: 'inbound' | 'outbound'
+  /** Whether this end is still what it said it was when it greeted. */
+  readonly isCurrent: () => boolean
+  readonly serve: (body: Uint8Array, context: ServeContext) => Promise<Uint8Array>
+  readonly closed: (channel: Channel, reason: string) => void
+}
+
+export class Channel implements StreamListener {
+  readonly remote: Remote
+  readonly instance: string
+  readonly lane: LaneName
+  readonly direction: 'inbound' | 'outbound'
+  readonly connection: Connection
+  readonly #stream: FramedStream
+  readonly #init: ChannelInit
+  readonly #outbox: Outbox
+  readonly #calls: Calls
+  readonly #work: Work
+  #isOpen = true
+  #lifeCheckedAt = -Infinity
+
+  constructor(components: ChannelComponents, init: ChannelInit) {
+    const { stream, connection, deadlines, workLimit } = components
+    this.remote = init.remote
+    this.instance = init.instance
+    this.lane = init.lane
+    this.direction = init.direction
+    this.connection = connection
+    this.#stream = stream
+    this.#init = init
+    this.#outbox = new Outbox(stream)
+    this.#calls = new Calls({
+      outbox: this.#outbox,
+      deadlines,
+      maxMessageBytes,
+      name: shortId(init.remote.peerId)
+    })
+    this.#work = new Work({
+      from: init.remote,
+      outbox: this.#outbox,
+      deadlines,
+      maxMessageBytes,
+      maxTimeoutMs: maxDeadlineMs,
+      shared: workLimit,
+      serve: init.serve
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** False where this end has taken up another life since it greeted here: the channel speaks for nobody now. */
+  get isCurrent(): boolean {
+    return this.#init.isCurrent()
+  }
+
+  /** Begins to take in what the stream brings. */
+  open(): void {
+    this.#stream.listen(this)
+  }
+
+  request(body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+    if (!this.#isOpen) return Promise.reject(notDelivered('lost', 'the channel has closed'))
+    return this.#calls.request(body, options)
+  }
+
+  /** Whether the process at the other end still answers. */
+  async answers(): Promise<boolean> {
+    if (!this.#isOpen) return false
+    try {
+      await this.#calls.ping(probeTimeoutMs)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /**
+   * Someone wanted another life of that peer than the one that greeted here. A process may have taken up a new one;
+   * then it closes this channel when it next hears of it.
+   */
+  checkLife(): void {
+    const now = performance.now()
+    if (now - this.#lifeCheckedAt < lifeCheckIntervalMs) return
+    this.#lifeCheckedAt = now
+    void this.answers()
+  }
+
+  /** Sends what waits as far as the stream takes it, and closes. Requests in flight fail with `lost`. */
+  close(reason: string): void {
+    this.#outbox.flush()
+    this.#stream.close(reason)
+  }
+
+  message(message: Uint8Array): void {
+    const frame = readFrame(message)
+    switch (frame.kind) {
+      case frameKind.request:
+        this.#requested(frame)
+        break
+      case frameKind.response:
+      case frameKind.error:
+      case frameKind.pong:
+        this.#calls.answered(frame)
+        break
+      case frameKind.cancel:
+        this.#work.cancel(frame.id, 'the requester gave up')
+        break
+      case frameKind.ping:
+        this.#pinged(frame)
+    }
+    if (this.#outbox.size > maxQueuedFrames) throw new MalformedError('it reads no answers')
+  }
+
+  drained(): void {
+    this.#outbox.flush()
+  }
+
+  closed(reason: string): void {
+    this.#isOpen = false
+    this.#outbox.clear()
+    this.#work.cancelAll('the channel closed')
+    this.#calls.lost(reason)
+    this.#init.closed(this, reason)
+  }
+
+  #requested(frame: Frame): void {
+    if (this.isCurrent) {
+      this.#work.begin(frame)
+      return
+    }
+    this.#work.refuse(frame.id, 'not-ready', 'this peer has another life now')
+    this.close('this peer has another life now')
+  }
+
+  #pinged(frame: Frame): void {
+    if (!this.isCurrent) {
+      this.close('this peer has another life now')
+      return
+    }
+    const pong = { kind: frameKind.pong, id: frame.id, timeoutMs: 0, body: noBytes, code: 0, reason: '' }
+    this.#outbox.add(new FixedFrame(pong), true)
+  }
+}
