@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { maxKeyBytes, maxValueBytes } from '../core/limits.ts'
 import { CommandError, exitCodes, isSystemError, reasonOf } from './errors.ts'
-import { formatBytes } from './units.ts'
+import { formatCount } from './units.ts'
 
 export interface FoundFile {
   /** Its path below the folder, with `/` between names: its key. */
@@ -94,7 +94,7 @@ export async function readContents(path: Buffer): Promise<Uint8Array> {
 
 function checkSize(bytes: number): void {
   if (bytes <= maxValueBytes) return
-  throw new Error(`it has ${formatBytes(bytes)}, and a value at most ${formatBytes(maxValueBytes)}`)
+  throw new Error(`it has ${formatCount(bytes)} bytes, and a value at most ${formatCount(maxValueBytes)}`)
 }
 
 /**

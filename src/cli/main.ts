@@ -18,7 +18,7 @@ import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { flushOutput, say, tolerateClosedPipes } from './terminal.ts'
 import { registerVerify } from './verify.ts'
-import { programVersion } from './version.ts'
+import { programVersion } from '../version.ts'
 
 /** Runs the command with these arguments (without node and script), and exits the process. */
 export async function main(args: readonly string[]): Promise<void> {

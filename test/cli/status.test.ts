@@ -1,0 +1,108 @@
+import { expect, it } from 'vitest'
+import type { MemberStatus, Status } from '../../src/api.ts'
+import { formatLocation } from '../../src/cli/locate.ts'
+import { formatStatus } from '../../src/cli/status-table.ts'
+import { statusDocument } from '../../src/cli/status.ts'
+
+const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStatus => ({
+  peerId,
+  life: '00000000000000aa',
+  addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${peerId}`],
+  standing: 'up',
+  liveness: 'alive',
+  vnodes: 128,
+  share: 0.5,
+  records: 1234,
+  bytes: 1536,
+  version: '0.1.0',
+  ...changes
+})
+
+const status: Status = {
+  network: 'annulus',
+  clusterId: 'c1',
+  epoch: 7,
+  replicas: 3,
+  members: [
+    member('12D3A'),
+    member('12D3B', {
+      liveness: 'down',
+      records: null,
+      bytes: null,
+      version: null,
+      addresses: [],
+      share: 0.0456
+    }),
+    member('12D3C', { liveness: 'suspect', standing: 'leaving' })
+  ],
+  transition: null,
+  transfers: []
+}
+
+it('shows the members as a table, one a line', () => {
+  expect(formatStatus(status)).toBe(
+    [
+      'Network annulus, cluster c1, epoch 7, 3 replicas of each record',
+      '',
+      '    Address                  Records    Bytes  Vnodes   Share  Version  Peer',
+      'UN  /ip4/127.0.0.1/tcp/4001    1,234  1.5 KiB     128  50.0 %  0.1.0    12D3A',
+      'DN  -                              -        -     128   4.6 %  -        12D3B',
+      'SL  /ip4/127.0.0.1/tcp/4001    1,234  1.5 KiB     128  50.0 %  0.1.0    12D3C',
+      '',
+      'Transition: none',
+      'Transfers: none'
+    ].join('\n')
+  )
+})
+
+it('says what moves, and what that waits for', () => {
+  const text = formatStatus({
+    ...status,
+    transition: {
+      opened: 7,
+      latest: 8,
+      joining: ['12D3D'],
+      leaving: ['12D3C'],
+      removing: [],
+      waitingFor: ['12D3D']
+    },
+    transfers: [{ peerId: '12D3D', kind: 'take', records: 1, bytes: 10, waitsFor: 'bandwidth' }]
+  })
+  expect(text).toContain('Transition: opened at epoch 7: 12D3D joins, 12D3C leaves; waits for 12D3D')
+  expect(text).toContain('  12D3D takes over: 1 record, 10 B so far; waits for bandwidth')
+})
+
+it('keeps the names that scripts rely on', () => {
+  const document = statusDocument(status) as Record<string, unknown> & { members: object[] } // a plain object
+  expect(Object.keys(document)).toEqual([
+    'network',
+    'clusterId',
+    'epoch',
+    'replicas',
+    'members',
+    'transition',
+    'transfers'
+  ])
+  expect(Object.keys(document.members[0]!)).toEqual(
+    expect.arrayContaining([
+      'peerId',
+      'addresses',
+      'standing',
+      'liveness',
+      'vnodes',
+      'share',
+      'records',
+      'bytes',
+      'version'
+    ])
+  )
+  expect(document['transition']).toBeNull()
+})
+
+it('shows the replicas of a key by ring', () => {
+  const location = { key: 'k', position: 'ff00', replicas: [['A', 'B']] }
+  expect(formatLocation(location)).toBe('key       k\nposition  ff00\nreplicas  A\n          B')
+  expect(formatLocation({ ...location, replicas: [['A'], ['B']] })).toContain(
+    'replicas before  A\nreplicas after   B'
+  )
+})
