@@ -5,9 +5,9 @@
  */
 import type {
   CallOptions as UserCallOptions,
+  Client,
   GetResult,
   Key,
-  KeyValueStore,
   Location,
   MemberInfo,
   OperationOptions,
@@ -57,6 +57,8 @@ export interface ClientComponents {
   /** Holds the log while the client lives; in memory. */
   readonly store: Store
   readonly logger: Logger
+  /** Ends what the client stands on, after all else has ended. */
+  readonly release?: () => Promise<void>
 }
 
 export interface ClientCoreInit {
@@ -66,7 +68,7 @@ export interface ClientCoreInit {
   readonly mode?: 'direct' | 'forward'
 }
 
-export class ClientCore implements KeyValueStore {
+export class ClientCore implements Client {
   readonly #components: ClientComponents
   readonly #init: ClientCoreInit
   readonly #log: TopologyLog
@@ -118,6 +120,7 @@ export class ClientCore implements KeyValueStore {
     this.#contact.stop()
     await this.#components.transport.stop()
     await this.#components.store.close()
+    await this.#components.release?.()
   }
 
   async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {

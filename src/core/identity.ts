@@ -11,8 +11,12 @@ export interface Identity {
 const lifeName = 'peer/life'
 const bootName = 'peer/boot'
 
-/** Metadata that outlives a life: the key behind the peer id, which the runtime keeps here. */
+/** Metadata that outlives a life: the key behind the peer id, or the peer id that came with a user's node. */
 export const identityKeyName = 'identity/key'
+export const identityOwnerName = 'identity/owner'
+
+/** The names of both. */
+export const identityNames: readonly string[] = [identityKeyName, identityOwnerName]
 
 /** Bytes of a life. */
 const lifeBytes = 8

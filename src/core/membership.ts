@@ -5,7 +5,7 @@
 import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
-import { hex, identityKeyName, nextBoot, type Identity } from './identity.ts'
+import { hex, identityNames, nextBoot, type Identity } from './identity.ts'
 import { Life } from './life.ts'
 import { greetOthers, keepInTouch, meet } from './meeting.ts'
 import type { MemberId } from './member.ts'
@@ -231,7 +231,7 @@ export class Membership {
     const { store, transport, logger } = this.#components
     logger.warn('joins anew with an empty store', { why })
     for (const { peerId } of transport.remotes()) transport.disconnect(peerId)
-    await store.clear([identityKeyName])
+    await store.clear(identityNames)
     this.#log = new TopologyLog(this.#components)
     await this.#boot()
   }

@@ -4,11 +4,13 @@
  */
 import type {
   CallOptions as UserCallOptions,
+  Events,
   GetResult,
   Key,
   Location,
   MemberInfo,
   OperationOptions,
+  Peer,
   PutOptions,
   PutResult,
   Status
@@ -47,6 +49,8 @@ export interface PeerComponents {
   readonly transport: Transport
   readonly store: Store
   readonly logger: Logger
+  /** Ends what the peer stands on, after all else has ended. */
+  readonly release?: () => Promise<void>
 }
 
 export interface PeerCoreInit extends Omit<MembershipInit, 'routes'> {
@@ -54,7 +58,8 @@ export interface PeerCoreInit extends Omit<MembershipInit, 'routes'> {
   readonly version: string
 }
 
-export class PeerCore {
+export class PeerCore implements Peer {
+  /** What `on` listens to. */
   readonly events: EventEmitter
   readonly #components: PeerComponents
   readonly #version: string
@@ -78,6 +83,18 @@ export class PeerCore {
       members: () => this.#membership.life?.others().map(({ peerId }) => peerId) ?? []
     })
     this.events.on('topology', () => this.#knownPeers.changed())
+  }
+
+  get peerId(): string {
+    return this.#components.transport.peerId
+  }
+
+  get multiaddrs(): string[] {
+    return this.#components.transport.addresses.multiaddrs(this.peerId)
+  }
+
+  on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void {
+    return this.events.on(event, listener)
   }
 
   /**
@@ -128,11 +145,16 @@ export class PeerCore {
     return toPutResult(await this.#life().coordinator.delete(checkedKey, operation))
   }
 
-  locate(key: Key): Location {
-    return locate(this.#topology(), checkKey(key))
+  async locate(key: Key): Promise<Location> {
+    return Promise.resolve(locate(this.#topology(), checkKey(key)))
   }
 
-  members(): MemberInfo[] {
+  async members(): Promise<MemberInfo[]> {
+    return Promise.resolve(this.membersNow())
+  }
+
+  /** The same without waiting, for who watches from within the process. */
+  membersNow(): MemberInfo[] {
     return membersOf(this.#view())
   }
 
@@ -153,7 +175,7 @@ export class PeerCore {
 
   /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
   async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
-    const member = this.#memberOf(peerId ?? this.#components.transport.peerId)
+    const member = this.#memberOf(peerId ?? this.peerId)
     await this.#life().petitioner.petition({ leave: member }, this.#petitionOptions(options))
   }
 
@@ -183,6 +205,7 @@ export class PeerCore {
       })
       await transport.stop()
       await store.close()
+      await this.#components.release?.()
     })()
     return this.#closing
   }

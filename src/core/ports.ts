@@ -175,7 +175,7 @@ export interface Store {
    * durable. Throws DamagedRecordError where the record held is damaged, StoreError where the disk fails.
    */
   merge(record: StoredRecord): Promise<void>
-  /** `merge` for many, in one batch. */
+  /** `merge` for many, in one batch. Where some held are damaged, throws after the others are durable. */
   mergeAll(records: readonly StoredRecord[]): Promise<void>
   /** Deletes a record if it still has this version; false where it has not. */
   drop(position: Uint8Array, version: Version): Promise<boolean>

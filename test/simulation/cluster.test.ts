@@ -7,7 +7,7 @@ describe('a cluster', () => {
   it('is founded by its first peer and joined by the others, who agree on who is there', async () => {
     const cluster = await SimulatedCluster.of(5, { seed: 1 })
     for (const { core } of cluster.peers) {
-      expect(core.members().map(({ standing }) => standing)).toEqual(['up', 'up', 'up', 'up', 'up'])
+      expect(core.membersNow().map(({ standing }) => standing)).toEqual(['up', 'up', 'up', 'up', 'up'])
     }
     await cluster.stop()
     // What was on its way to the others arrives nowhere; then nothing is left.
@@ -114,7 +114,7 @@ describe('a cluster', () => {
     const waits: string[] = []
     sixth.core.events.on('waiting', ({ reason }) => waits.push(reason))
     await cluster.time.run(30_000)
-    expect(cluster.peers[0]!.core.members()).toHaveLength(5)
+    expect(cluster.peers[0]!.core.membersNow()).toHaveLength(5)
     expect(waits.length).toBeGreaterThan(0)
     for (const peer of cluster.peers.slice(2, 4)) await cluster.restart(peer)
     await cluster.ready(sixth)
@@ -126,17 +126,17 @@ describe('a cluster', () => {
     const keys = await fill(cluster, 100)
     const joiner = await cluster.add()
     await cluster.time.until(
-      () => cluster.peers[0]!.core.members().some(({ standing }) => standing === 'joining'),
+      () => cluster.peers[0]!.core.membersNow().some(({ standing }) => standing === 'joining'),
       10_000,
       'the transition is open'
     )
     cluster.kill(joiner)
     await cluster.time.until(
-      () => cluster.peers[0]!.core.members().every(({ standing }) => standing === 'up'),
+      () => cluster.peers[0]!.core.membersNow().every(({ standing }) => standing === 'up'),
       90_000,
       'the joiner is dropped'
     )
-    expect(cluster.peers[0]!.core.members()).toHaveLength(3)
+    expect(cluster.peers[0]!.core.membersNow()).toHaveLength(3)
     await expectAllReadable(cluster, cluster.peers[1]!, keys)
     await cluster.stop()
   })
@@ -177,5 +177,5 @@ function copiesOf(peers: readonly SimulatedPeer[]): number {
 }
 
 function livenessOf(peer: SimulatedPeer, of: string): string | undefined {
-  return peer.core.members().find(({ peerId }) => peerId === of)?.liveness
+  return peer.core.membersNow().find(({ peerId }) => peerId === of)?.liveness
 }

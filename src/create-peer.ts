@@ -1,0 +1,94 @@
+/** `createPeer`: a peer with a libp2p node of its own. */
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Peer, PeerInit } from './api.ts'
+import { AnnulusError } from './core/errors.ts'
+import { identityKeyName } from './core/identity.ts'
+import type { Store } from './core/ports.ts'
+import { PeerCore } from './core/peer.ts'
+import { makeNode } from './make-node.ts'
+import { systemClock, systemRandom } from './libp2p/system.ts'
+import { checkPeerInit, peerCoreInit } from './settings.ts'
+import { silentLogger } from './silent-logger.ts'
+import { openLevelStore } from './storage/level.ts'
+import { MemoryStore } from './storage/memory.ts'
+
+/** Where a peer listens when nobody says, so that a first try opens nothing to the network. */
+const defaultListen = ['/ip4/127.0.0.1/tcp/0']
+
+/** What tests need beside what users do. */
+export interface PeerInternals {
+  /** How far this peer's wall clock is ahead of the machine's, in ms. */
+  readonly clockSkewMs?: number
+}
+
+/**
+ * Starts a peer. Resolves when it listens; `ready()` tells when it is a member and serves. Throws
+ * `AnnulusError`: ERR_INVALID, ERR_CONFIG, ERR_LISTEN, ERR_STORE, ERR_STORE_LOCKED.
+ */
+export async function createPeer(init: PeerInit = {}, internals: PeerInternals = {}): Promise<Peer> {
+  checkPeerInit(init)
+  const logger = init.logger ?? silentLogger
+  const store = init.data === undefined ? new MemoryStore() : await openLevelStore(init.data, { logger })
+  let libp2p: Libp2p | undefined
+  try {
+    const privateKey = await identityOf(store)
+    const { listen = defaultListen, announce = [], networkKey, allow } = init
+    const node = await makeNode({ privateKey, listen, announce, networkKey, allow })
+    libp2p = node.libp2p
+    await startListening(libp2p, listen)
+    const peer = new PeerCore(
+      {
+        transport: node.transport,
+        store,
+        clock: systemClock(internals.clockSkewMs),
+        random: systemRandom,
+        logger,
+        release: async () => node.libp2p.stop()
+      },
+      peerCoreInit(init)
+    )
+    await peer.start()
+    return peer
+  } catch (error) {
+    await libp2p?.stop()
+    await store.close()
+    throw error
+  }
+}
+
+/** The key behind the peer id, from the store; made and kept there at the first start. */
+async function identityOf(store: Store): Promise<PrivateKey> {
+  const kept = await store.readMeta(identityKeyName)
+  if (kept !== undefined) {
+    try {
+      return privateKeyFromProtobuf(kept)
+    } catch (error) {
+      throw new AnnulusError('ERR_STORE', 'the key of this peer in its data folder is unreadable', {
+        cause: error
+      })
+    }
+  }
+  const key = await generateKeyPair('Ed25519')
+  await store.writeMeta([[identityKeyName, privateKeyToProtobuf(key)]])
+  return key
+}
+
+async function startListening(libp2p: Libp2p, addresses: readonly string[]): Promise<void> {
+  try {
+    await libp2p.start()
+  } catch (error) {
+    const reasons = reasonsOf(error)
+    const isInUse = reasons.includes('EADDRINUSE')
+    const why = isInUse ? 'the port is in use by another process; choose another, or 0 for any' : reasons
+    throw new AnnulusError('ERR_LISTEN', `cannot listen on ${addresses.join(', ')}: ${why}`, { cause: error })
+  }
+}
+
+/** The messages of an error and of those it was made of, in one line. */
+function reasonsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const inner =
+    error instanceof AggregateError ? error.errors : [error.cause].filter(cause => cause !== undefined)
+  return [error.message, ...inner.map(reasonsOf)].join(': ').replaceAll('\n', ' ')
+}
