@@ -80,17 +80,23 @@ export class Exchange {
   }
 
   /** Takes in what came with a message of another, and answers it with an ack. */
-  answer(from: MemberId, message: Pick<Ack, 'reached' | 'rumours' | 'addresses'>): ResponseBody {
+  answer(from: MemberId, message: Pick<Ack, 'reached' | 'rumours' | 'addresses'>): { ack: Ack } {
     const corrections = this.#takeIn(message)
     const rumours = [...this.#table.rumoursFor(from), ...corrections]
     return { ack: { reached: message.reached, rumours, addresses: this.#takeRecords() } }
   }
 
-  /** Adds the address of a member to an ack: whoever had to ask for it may know an outdated one. */
-  withAddressOf(member: MemberId, response: ResponseBody): ResponseBody {
-    const record = this.#addresses.of(member.peerId)
-    if (record === undefined || response.ack === undefined) return response
-    return { ack: { ...response.ack, addresses: [...response.ack.addresses, new Uint8Array(record)] } }
+  /**
+   * The answer to one who had to ask for another member: with that one's address where it was reached, since the asker
+   * may know an outdated one, and else with what is held against it, since the asker may have missed that.
+   */
+  answerAbout(target: MemberId, from: MemberId, message: Pick<Ack, 'reached' | 'rumours'>): ResponseBody {
+    const { ack } = this.answer(from, { ...message, addresses: [] })
+    const record = message.reached ? this.#addresses.of(target.peerId) : undefined
+    const accusation = this.#table.accusationOf(target)
+    if (record !== undefined) ack.addresses.push(new Uint8Array(record))
+    if (accusation !== undefined) ack.rumours.push(accusation)
+    return { ack }
   }
 
   #takeIn(message: Pick<Ack, 'rumours' | 'addresses'>): Ack['rumours'] {

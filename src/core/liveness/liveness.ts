@@ -52,8 +52,8 @@ export class Liveness {
   readonly #probeOrder: ProbeOrder
   readonly #gossipOrder: ProbeOrder
   readonly #redials: Redials
-  /** Keys of members to be probed out of turn. */
-  readonly #soon = new Set<string>()
+  /** Keys of members to be probed out of turn: to find out whether they answer, or since they did answer. */
+  readonly #soon = new Map<string, 'doubted' | 'answered'>()
   readonly #listeners = new Set<LivenessListener>()
   readonly #stopping = new AbortController()
   #isStarted = false
@@ -74,7 +74,7 @@ export class Liveness {
     const events = {
       onChange: (entry: Entry) => this.#changed(entry),
       onNews: () => this.#armGossip(),
-      onAccused: (entry: Entry) => void this.#soon.add(entry.key)
+      onAccused: (entry: Entry) => this.#doubt(entry.key)
     }
     const table = new MemberTable({ clock, awareness, logger }, { ...init, config, ...events })
     this.#awareness = awareness
@@ -167,7 +167,7 @@ export class Liveness {
   /** A channel to this peer closed or a request to it went unanswered: it is probed next. */
   probeSoon(peerId: string): void {
     for (const { key, member, claim } of this.#table.entries.values()) {
-      if (member.peerId === peerId && claim.liveness !== 'down') this.#soon.add(key)
+      if (member.peerId === peerId && claim.liveness !== 'down') this.#doubt(key)
     }
   }
 
@@ -177,7 +177,7 @@ export class Liveness {
    */
   heardFrom(member: MemberId): void {
     const entry = this.#table.get(member)
-    if (entry !== undefined && entry.claim.liveness !== 'alive') this.#soon.add(entry.key)
+    if (entry !== undefined && entry.claim.liveness !== 'alive') this.#soon.set(entry.key, 'answered')
   }
 
   /** Answers a ping. Throws ServeError `not-ready` after `stop`. */
@@ -189,14 +189,14 @@ export class Liveness {
     })
   }
 
-  /** Pings a member for another, and says whether it acked. Throws ServeError `not-ready` after `stop`. */
+  /** Pings a member for another, and says whether it acked. Throws ServeError like `handlePing`. */
   handlePingRequest(from: Sender, message: PingRequest): Promise<ResponseBody> {
     return this.#serve(async () => {
       const { target, rumours } = message
+      if (target === undefined) throw new ServeError('bad-request', 'a ping request names its target')
       this.#table.hearBoot(from, from.boot)
-      const reached = target !== undefined && (await this.#relay(target, message.timeoutMs))
-      const answer = this.#exchange.answer(from, { reached, rumours, addresses: [] })
-      return reached ? this.#exchange.withAddressOf(target, answer) : answer
+      const reached = await this.#relay(target, message.timeoutMs)
+      return this.#exchange.answerAbout(target, from, { reached, rumours })
     })
   }
 
@@ -230,6 +230,7 @@ export class Liveness {
     if (nowMs - dueMs > this.#config.lateTimerMs) this.#awareness.apply(1)
     this.#armTick(this.#awareness.stretch(this.#config.probeIntervalMs))
     const { entries } = this.#table
+    for (const { key } of this.#table.lonelySuspects()) this.#doubt(key)
     const inTurn = this.#probeOrder.next(key => entries.get(key)!.claim.liveness !== 'down')
     const dueAgain = this.#redials.takeDue(nowMs, maxRedialsPerInterval)
     for (const key of new Set([inTurn, this.#takeSoon(), ...dueAgain])) {
@@ -246,9 +247,17 @@ export class Liveness {
 
   /** One of those to be probed out of turn, at random: others have been told to probe the same ones. */
   #takeSoon(): string | undefined {
-    const key = [...this.#soon][Math.floor(this.#random.float() * this.#soon.size)]
+    const { entries } = this.#table
+    for (const [key, reason] of this.#soon) {
+      if (reason === 'doubted' && !this.#table.isDoubtful(entries.get(key)!)) this.#soon.delete(key)
+    }
+    const key = [...this.#soon.keys()][Math.floor(this.#random.float() * this.#soon.size)]
     if (key !== undefined) this.#soon.delete(key)
     return key
+  }
+
+  #doubt(key: string): void {
+    if (!this.#soon.has(key)) this.#soon.set(key, 'doubted')
   }
 
   #armGossip(): void {

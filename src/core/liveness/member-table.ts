@@ -141,6 +141,23 @@ export class MemberTable {
       this.#accept(state, { ...state.claim, liveness: 'suspect' }, self)
   }
 
+  /** Whether there is something to find out by probing a member: not where enough others suspect it already. */
+  isDoubtful({ member, claim }: Entry): boolean {
+    if (claim.liveness !== 'suspect') return true
+    return this.#states.get(memberKey(member))?.suspicion?.lacksConfirmation ?? false
+  }
+
+  /** Suspects whom others have had the time to accuse too, and did not: what is thought here may be outdated. */
+  lonelySuspects(): Entry[] {
+    return [...this.#states.values()].filter(({ suspicion }) => suspicion?.isLonely === true)
+  }
+
+  /** What is held against a member, for one who asks after it. */
+  accusationOf(member: MemberId): Rumour | undefined {
+    const state = this.#states.get(memberKey(member))
+    return state === undefined || state.claim.liveness === 'alive' ? undefined : this.#rumourOf(state)
+  }
+
   /** What to tell a member: who tells, what is held against that member so that it can refute, and the news. */
   rumoursFor(to: MemberId): Rumour[] {
     const own = toRumour(this.#init.self, this.#own)

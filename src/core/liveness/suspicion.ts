@@ -73,6 +73,16 @@ export class Suspicion {
     return true
   }
 
+  /** Whether one more accuser would shorten it. */
+  get lacksConfirmation(): boolean {
+    return this.#accusers.size - 1 < this.#init.expected
+  }
+
+  /** Whether it runs on beyond the shortest time, since others did not confirm it. */
+  get isLonely(): boolean {
+    return this.#clock.monotonic() - this.#startMs >= this.#init.minMs
+  }
+
   cancel(): void {
     this.#timer?.cancel()
     this.#timer = undefined

@@ -80,7 +80,7 @@ describe('coming back', () => {
     { name: 'one peer', peers: 5, side: [4] },
     { name: 'half', peers: 10, side: [0, 1, 2, 3, 4] }
   ])('after a partition that cut off $name both sides find each other again', async ({ peers, side }) => {
-    for (let seed = 0; seed < 10; seed++) {
+    for (let seed = 0; seed < 5; seed++) {
       const cluster = await settled({ seed, peers })
       const others = cluster.others(...side)
       cut(cluster, side, others)
@@ -126,11 +126,11 @@ describe('slow peers (Lifeguard, section V)', () => {
   test('a tenth of the peers being slow leads to far fewer false verdicts than plain SWIM has', async () => {
     let swim = 0
     let lifeguard = 0
-    for (let seed = 0; seed < 3; seed++) {
+    for (let seed = 0; seed < 2; seed++) {
       swim += await falseVerdicts(seed, plain)
       lifeguard += await falseVerdicts(seed, lan)
     }
-    expect(swim).toBeGreaterThan(50)
+    expect(swim).toBeGreaterThan(30)
     expect(lifeguard).toBeLessThan(swim / 10)
   })
 })
@@ -151,18 +151,21 @@ function cut(
   cluster.network.cut(names(a), names(b), options)
 }
 
-/** How often, in three minutes of 2 of 20 peers that mostly stand still, a healthy one was taken for down. */
+/**
+ * How often, in a minute of 2 of 20 peers that mostly do not get round to reading, a healthy one was taken for down
+ * by any peer. As in the paper's experiment only messages stand still while timers fire, so nothing else gives it away.
+ */
 async function falseVerdicts(seed: number, config: Partial<LivenessConfig>): Promise<number> {
   const cluster = await settled({ seed, peers: 20, config })
-  for (let elapsedMs = 0; elapsedMs < 180_000;) {
-    const [blockedMs, awakeMs] = [2_000 + cluster.random.float() * 6_000, 50 + cluster.random.float() * 200]
-    for (const slow of [0, 1]) cluster.peers[slow]!.freeze()
-    await cluster.time.run(blockedMs)
-    for (const slow of [0, 1]) cluster.peers[slow]!.thaw()
-    await cluster.time.run(awakeMs)
-    elapsedMs += blockedMs + awakeMs
+  const slow = cluster.peers.slice(0, 2)
+  const untilMs = cluster.time.nowMs + 60_000
+  while (cluster.time.nowMs < untilMs) {
+    for (const { transport } of slow) transport.freeze()
+    await cluster.time.run(3_000 + cluster.random.float() * 6_000)
+    for (const { transport } of slow) transport.thaw()
+    await cluster.time.run(100 + cluster.random.float() * 900)
   }
   cluster.stop()
-  const slow = new Set(cluster.members.slice(0, 2).map(({ peerId }) => peerId))
-  return cluster.changes.filter(({ member, liveness }) => liveness === 'down' && !slow.has(member)).length
+  const isSlow = (peerId: string): boolean => slow.some(({ member }) => member.peerId === peerId)
+  return cluster.changes.filter(({ member, liveness }) => liveness === 'down' && !isSlow(member)).length
 }
