@@ -140,7 +140,7 @@ export class Round {
     else this.#fail(verdict)
   }
 
-  /** How the round ends, if it does now. */
+  /** How the round ends, if it does now. Votes are worth nothing once the epoch has moved, so that comes first. */
   #verdict(now: number): 'met' | Error | undefined {
     const operation = this.#operation
     if (operation.components.topology.current?.epoch !== this.#placement.epoch) return new EpochMovedError()
@@ -228,7 +228,6 @@ export class Round {
   /** Why this answer is no vote; undefined where it is one. */
   #flawOf(candidate: Candidate, response: Response): string | undefined {
     const { epoch } = this.#placement
-    if (this.#operation.components.topology.current?.epoch !== epoch) return 'the epoch moved'
     if (response.epoch !== epoch) return `at epoch ${response.epoch} instead of ${epoch}`
     if (response.refused !== undefined) return `refused: ${response.refused.reason}`
     return this.#question.take(candidate, response)

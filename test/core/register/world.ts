@@ -251,7 +251,10 @@ class WorldCalls implements Calls {
       }
       const timer = time.after(timeoutMs, () => fail('timeout', true))
       signal?.addEventListener('abort', () => fail('aborted', true))
-      if (host.failing !== undefined) return fail(host.failing.failure, host.failing.delivered)
+      if (host.failing !== undefined) {
+        fail(host.failing.failure, host.failing.delivered)
+        return
+      }
       const answer = (response: Response): void => {
         this.#learn(response)
         timer.cancel()
@@ -272,13 +275,17 @@ class WorldCalls implements Calls {
     answer: (response: Response) => void,
     fail: (failure: TransportFailure, delivered: boolean) => void
   ): Promise<void> {
-    if (host.failing !== undefined) return fail('lost', true)
+    if (host.failing !== undefined) {
+      fail('lost', true)
+      return
+    }
     if (epoch > host.epoch && !host.isStuck) host.epoch = epoch
     const isServed = epoch === host.epoch
     const body = isServed ? await host.serve(request) : {}
     host.beforeAnswer?.(request)
-    this.#carry(0, host.loses === 'answers', () => answer({ ...body, epoch: host.epoch }))
-    return undefined
+    // The epoch of a vote is the one at its sending.
+    const response = { ...body, epoch: host.epoch }
+    this.#carry(0, host.loses === 'answers', () => answer(response))
   }
 
   #carry(extraMs: number, isLost: boolean, deliver: () => void): void {
