@@ -13,20 +13,18 @@ describe('first detection (SWIM, section 3.1)', () => {
   ])(
     'takes $random probe periods at random among $peers peers, less in rounds',
     async ({ peers, random, roundRobin }) => {
-      const seeds = 300
-      let periods = 0
-      for (let seed = 0; seed < seeds; seed++) periods += await periodsToFirstProbe(seed, peers)
-      expect(periods / seeds).toBeLessThan(random + 0.05)
-      expect(Math.abs(periods / seeds - roundRobin)).toBeLessThan(0.12)
+      const periods = await periodsToFirstProbe(peers)
+      expect(periods).toBeLessThan(random + 0.05)
+      expect(Math.abs(periods - roundRobin)).toBeLessThan(0.1)
     }
   )
 })
 
 describe('detection', () => {
   test.each([
-    { peers: 3, seeds: 40 },
-    { peers: 5, seeds: 100 },
-    { peers: 10, seeds: 30 }
+    { peers: 3, seeds: 20 },
+    { peers: 5, seeds: 40 },
+    { peers: 10, seeds: 12 }
   ])('a frozen peer is down at all others within 10 s, of $peers', async ({ peers, seeds }) => {
     for (let seed = 0; seed < seeds; seed++) {
       const cluster = await settled(seed, peers)
@@ -37,9 +35,9 @@ describe('detection', () => {
   })
 
   test.each([
-    { peers: 3, seeds: 40 },
-    { peers: 5, seeds: 100 },
-    { peers: 10, seeds: 30 }
+    { peers: 3, seeds: 20 },
+    { peers: 5, seeds: 40 },
+    { peers: 10, seeds: 12 }
   ])('a killed peer is down at all others within 8 s, of $peers', async ({ peers, seeds }) => {
     for (let seed = 0; seed < seeds; seed++) {
       const cluster = await settled(seed, peers)
@@ -49,7 +47,7 @@ describe('detection', () => {
   })
 
   test('two of five that freeze at once are down at the others within 12 s', async () => {
-    for (let seed = 0; seed < 30; seed++) {
+    for (let seed = 0; seed < 15; seed++) {
       const cluster = await settled(seed, 5)
       cluster.peers[0]!.freeze()
       cluster.peers[1]!.freeze()
@@ -83,18 +81,23 @@ async function settled(seed: number, peers: number): Promise<Cluster> {
   return cluster
 }
 
-/** Freezes a peer, and counts for whoever probes it first how many members it probed since, that one included. */
-async function periodsToFirstProbe(seed: number, peers: number): Promise<number> {
-  const cluster = await settled(seed, peers)
-  // A moment of its own in each world, so that rounds are met at every point.
-  await cluster.time.run(cluster.random.float() * 5_000)
-  const victim = cluster.members[0]!.peerId
-  cluster.peers[0]!.freeze()
-  const before = cluster.pings.length
-  const isProbed = (): boolean => cluster.pings.slice(before).some(({ to }) => to === victim)
-  await cluster.time.until(isProbed, 60_000)
-  const since = cluster.pings.slice(before)
-  const first = since.find(({ to }) => to === victim)!
-  cluster.stop()
-  return since.filter(({ from }) => from === first.from).length
+/**
+ * For failures at many moments: how many members whoever probes the failed one first has probed since, that one
+ * included, on average. Until that probe a failure shows nowhere, so a log of the pings of healthy peers will do.
+ */
+async function periodsToFirstProbe(peers: number): Promise<number> {
+  const cluster = await settled(1, peers)
+  const beginMs = cluster.time.nowMs
+  await cluster.time.run(600_000)
+  const samples = 2_000
+  let periods = 0
+  for (let sample = 0; sample < samples; sample++) {
+    const failedMs = beginMs + cluster.random.float() * 500_000
+    const { peerId } = cluster.random.pick(cluster.members)
+    const begin = cluster.pings.findIndex(({ atMs, from }) => atMs > failedMs && from !== peerId)
+    const first = cluster.pings.findIndex(({ to }, i) => i >= begin && to === peerId)
+    const { from } = cluster.pings[first]!
+    periods += cluster.pings.slice(begin, first + 1).filter(ping => ping.from === from).length
+  }
+  return periods / samples
 }

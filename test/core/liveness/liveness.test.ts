@@ -37,7 +37,7 @@ describe('rumours', () => {
       toRumour(memberNamed(9), down),
       toRumour(memberNamed(1, 2), down),
       toRumour(cluster.members[2]!, suspect, memberNamed(9)),
-      toRumour(cluster.members[2]!, suspect, cluster.members[2]!),
+      toRumour(cluster.members[2]!, suspect, cluster.members[2]),
       toRumour(cluster.members[2]!, suspect),
       toRumour(cluster.members[0]!, { ...down, boot: 7 })
     ])

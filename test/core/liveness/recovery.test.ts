@@ -10,7 +10,7 @@ const few = 6_000
 describe('refutation (SWIM, section 4.2)', () => {
   test('a peer that was cut off for a moment is suspected, refutes, and never counts as down', async () => {
     let suspected = 0
-    for (let seed = 0; seed < 20; seed++) {
+    for (let seed = 0; seed < 12; seed++) {
       const cluster = await settled({ seed, peers: 5 })
       cluster.peers[0]!.freeze()
       await cluster.time.run(2_500)
@@ -25,7 +25,7 @@ describe('refutation (SWIM, section 4.2)', () => {
   })
 
   test('a frozen peer that wakes is alive again at all within a few seconds, and accuses nobody', async () => {
-    for (let seed = 0; seed < 30; seed++) {
+    for (let seed = 0; seed < 12; seed++) {
       const cluster = await settled({ seed, peers: 5 })
       cluster.peers[0]!.freeze()
       await cluster.time.run(30_000 + cluster.random.float() * 1_000)
@@ -55,7 +55,7 @@ describe('refutation (SWIM, section 4.2)', () => {
 
 describe('coming back', () => {
   test('a restart with a higher boot is alive again at all within a few seconds', async () => {
-    for (let seed = 0; seed < 30; seed++) {
+    for (let seed = 0; seed < 12; seed++) {
       const cluster = await settled({ seed, peers: 5 })
       cluster.crash(0)
       await cluster.time.until(() => cluster.agree('down', [0], cluster.others(0)), 12_000, `seed ${seed}`)
@@ -99,7 +99,7 @@ describe('coming back', () => {
   })
 
   test('a peer that is not heard by one other is still reached through the rest', async () => {
-    for (let seed = 0; seed < 10; seed++) {
+    for (let seed = 0; seed < 5; seed++) {
       const cluster = await settled({ seed, peers: 5 })
       cut(cluster, [0], [1], { oneWay: true })
       await cluster.time.run(60_000)
@@ -126,11 +126,11 @@ describe('slow peers (Lifeguard, section V)', () => {
   test('a tenth of the peers being slow leads to far fewer false verdicts than plain SWIM has', async () => {
     let swim = 0
     let lifeguard = 0
-    for (let seed = 0; seed < 2; seed++) {
+    for (let seed = 0; seed < 4; seed++) {
       swim += await falseVerdicts(seed, plain)
       lifeguard += await falseVerdicts(seed, lan)
     }
-    expect(swim).toBeGreaterThan(30)
+    expect(swim).toBeGreaterThan(20)
     expect(lifeguard).toBeLessThan(swim / 10)
   })
 })
@@ -152,12 +152,12 @@ function cut(
 }
 
 /**
- * How often, in a minute of 2 of 20 peers that mostly do not get round to reading, a healthy one was taken for down
+ * How often, in a minute of 1 of 10 peers that mostly does not get round to reading, a healthy one was taken for down
  * by any peer. As in the paper's experiment only messages stand still while timers fire, so nothing else gives it away.
  */
 async function falseVerdicts(seed: number, config: Partial<LivenessConfig>): Promise<number> {
-  const cluster = await settled({ seed, peers: 20, config })
-  const slow = cluster.peers.slice(0, 2)
+  const cluster = await settled({ seed, peers: 10, config })
+  const slow = cluster.peers.slice(0, 1)
   const untilMs = cluster.time.nowMs + 60_000
   while (cluster.time.nowMs < untilMs) {
     for (const { transport } of slow) transport.freeze()
