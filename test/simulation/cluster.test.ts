@@ -88,7 +88,7 @@ describe('a cluster', () => {
     const keys = await fill(cluster, 50)
     await cluster.restart(away)
     await cluster.ready(away)
-    await cluster.time.until(() => away.store.usage().records === keys.length, 60_000, 'all records are back')
+    await cluster.time.until(() => away.disk.records === keys.length, 60_000, 'all records are back')
     await cluster.stop()
   })
 
@@ -103,7 +103,7 @@ describe('a cluster', () => {
       await cluster.time.settle(cluster.peers[n]!.core.leave())
       await expectAllReadable(cluster, cluster.peers[0]!, keys)
     }
-    expect(cluster.peers[0]!.store.usage().records).toBe(keys.length)
+    expect(cluster.peers[0]!.disk.records).toBe(keys.length)
     await cluster.stop()
   })
 
@@ -165,7 +165,11 @@ async function fill(cluster: SimulatedCluster, count: number): Promise<string[]>
   return keys
 }
 
-async function expectAllReadable(cluster: SimulatedCluster, through: SimulatedPeer, keys: string[]): Promise<void> {
+async function expectAllReadable(
+  cluster: SimulatedCluster,
+  through: SimulatedPeer,
+  keys: string[]
+): Promise<void> {
   for (const key of keys) {
     const got = await cluster.time.settle(through.core.get(key))
     expect(new TextDecoder().decode(got?.value)).toBe(`value of ${key}`)
@@ -173,7 +177,7 @@ async function expectAllReadable(cluster: SimulatedCluster, through: SimulatedPe
 }
 
 function copiesOf(peers: readonly SimulatedPeer[]): number {
-  return peers.reduce((sum, { store }) => sum + store.usage().records, 0)
+  return peers.reduce((sum, { disk }) => sum + disk.records, 0)
 }
 
 function livenessOf(peer: SimulatedPeer, of: string): string | undefined {

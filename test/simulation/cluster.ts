@@ -17,7 +17,7 @@ export interface SimulatedPeer {
   readonly peerId: string
   readonly address: string
   readonly clock: VirtualClock
-  store: Store
+  disk: Disk
   core: PeerCore
   isRunning: boolean
 }
@@ -43,7 +43,10 @@ export class SimulatedCluster {
     this.#init = init
     this.random = new SeededRandom(init.seed)
     this.time = new VirtualTime(this.random.fork('ties'))
-    this.network = new SimulatedNetwork({ time: this.time, random: this.random.fork('network') }, init.network)
+    this.network = new SimulatedNetwork(
+      { time: this.time, random: this.random.fork('network') },
+      init.network
+    )
   }
 
   /** Peers that found a cluster and join it, one after the other or at once; all of them ready. */
@@ -60,14 +63,14 @@ export class SimulatedCluster {
     const index = this.peers.length
     const peerId = peerIdOf(index)
     const clock = new VirtualClock(this.time, { skewMs: init.skewMs ?? 0 })
-    const store = new LastingStore()
+    const disk = new Disk()
     const peer: SimulatedPeer = {
       index,
       peerId,
       address: `sim:${peerId}`,
       clock,
-      store,
-      core: this.#core(peerId, clock, store, init),
+      disk,
+      core: this.#core(peerId, clock, disk, init),
       isRunning: true
     }
     this.peers.push(peer)
@@ -79,20 +82,19 @@ export class SimulatedCluster {
   kill(peer: SimulatedPeer): void {
     peer.isRunning = false
     this.network.host(peer.peerId)?.crash()
-    // What still runs in this process must not reach the disk that its successor will have.
-    peer.store = (peer.store as LastingStore).takeOver()
+    peer.disk.cutOff()
     void peer.core.stop()
   }
 
   async restart(peer: SimulatedPeer, init: Partial<PeerCoreInit> = {}): Promise<void> {
-    peer.core = this.#core(peer.peerId, peer.clock, peer.store, init)
+    peer.core = this.#core(peer.peerId, peer.clock, peer.disk, init)
     peer.isRunning = true
     await peer.core.start()
   }
 
   /** Starts again with an empty disk. */
   async restartEmpty(peer: SimulatedPeer): Promise<void> {
-    peer.store = new LastingStore()
+    peer.disk = new Disk()
     await this.restart(peer)
   }
 
@@ -114,14 +116,14 @@ export class SimulatedCluster {
 
   /** Copies of records in all stores together, tombstones among them. */
   copies(): number {
-    return this.peers.filter(({ isRunning }) => isRunning).reduce((sum, { store }) => sum + store.usage().records, 0)
+    return this.peers.filter(({ isRunning }) => isRunning).reduce((sum, { disk }) => sum + disk.records, 0)
   }
 
   async stop(): Promise<void> {
     for (const peer of this.peers) if (peer.isRunning) await this.time.settle(peer.core.stop())
   }
 
-  #core(peerId: string, clock: VirtualClock, store: Store, init: Partial<PeerCoreInit>): PeerCore {
+  #core(peerId: string, clock: VirtualClock, disk: Disk, init: Partial<PeerCoreInit>): PeerCore {
     const first = this.peers[0]
     const { vnodes = 16, replicas } = this.#init
     return new PeerCore(
@@ -129,7 +131,7 @@ export class SimulatedCluster {
         clock,
         random: this.random.fork(peerId),
         transport: this.network.transport(peerId),
-        store,
+        store: disk.open(),
         logger: this.#logger(`peer ${peerId.slice(-4)}`)
       },
       {
@@ -151,13 +153,36 @@ export class SimulatedCluster {
   }
 }
 
-/** A store whose contents outlive the process: closing it is without effect, and a successor takes it over. */
-class LastingStore extends MemoryStore {
-  override close(): Promise<void> {
-    return Promise.resolve()
+/**
+ * A disk, and the handle that one process has on it. When the process is killed its handle is cut off: what
+ * still runs in it reaches the disk no more, which its successor opens.
+ */
+class Disk {
+  readonly #contents = new MemoryStore()
+  #cutOff = (): void => undefined
+
+  get records(): number {
+    return this.#contents.usage().records
   }
 
-  takeOver(): this {
-    return this
+  open(): Store {
+    this.cutOff()
+    let isCutOff = false
+    this.#cutOff = () => void (isCutOff = true)
+    return new Proxy<Store>(this.#contents, {
+      get: (contents, name: keyof Store) => {
+        if (name === 'close') return () => Promise.resolve()
+        const value: unknown = Reflect.get(contents, name, contents)
+        if (typeof value !== 'function') return value
+        const method = value as (...args: unknown[]) => unknown
+        return isCutOff
+          ? () => new Promise(() => undefined)
+          : (...args: unknown[]) => method.apply(contents, args)
+      }
+    })
+  }
+
+  cutOff(): void {
+    this.#cutOff()
   }
 }
