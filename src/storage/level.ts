@@ -10,6 +10,7 @@ import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import type { Version } from '../core/record/version.ts'
 import type { Range } from '../core/ring/range.ts'
 import { CheckedLevel } from './checked-level.ts'
+import { storeUnusable } from './data-folder.ts'
 import { asStoreError, GroupCommit } from './group-commit.ts'
 import type { OpenLevel } from './open-level.ts'
 import { type HeldRecord, isApart, RecordBatch, type Usage } from './record-batch.ts'
@@ -38,7 +39,7 @@ export async function openLevelStore(folder: string, { logger, open }: LevelStor
     return store
   } catch (error) {
     await level.close()
-    throw error
+    throw storeUnusable(folder, error)
   }
 }
 
