@@ -115,14 +115,10 @@ export class Proposer {
     const epoch = topology.epoch + 1
     const ballot = nextBallot(this.#round, this.#id)
     this.#round = ballot.round
-    const promises = await this.#ask(topology, { prepare: { epoch, ballot } }, ballot)
+    const promises = await this.#ask(topology, { prepare: { epoch, ballot } })
     if (promises.result !== 'majority') return promises.result
     const entry = highestAccepted(promises.votes) ?? wanted
-    const accepts = await this.#ask(
-      topology,
-      { accept: { epoch, ballot, entry: entryToWire(entry) } },
-      ballot
-    )
+    const accepts = await this.#ask(topology, { accept: { epoch, ballot, entry: entryToWire(entry) } })
     if (accepts.result !== 'majority') return accepts.result
     const slice: LogSlice = { entries: [entryToWire(entry)] }
     await this.#components.log.learn(slice)
@@ -131,8 +127,7 @@ export class Proposer {
   }
 
   /** Asks all acceptors at once; settles as soon as the phase can only end one way. */
-  #ask(topology: Topology, request: RequestBody, ballot: Ballot): Promise<Phase> {
-    const { acceptors } = topology
+  #ask({ acceptors }: Topology, request: RequestBody): Promise<Phase> {
     const majority = Math.floor(acceptors.length / 2) + 1
     const votes: PaxosVote[] = []
     let isOutvoted = false
@@ -141,7 +136,11 @@ export class Proposer {
       const count = (vote: PaxosVote | undefined): void => {
         if (vote?.granted === true) votes.push(vote)
         else missing++
-        if (vote !== undefined && this.#seesHigher(vote, ballot)) isOutvoted = true
+        if (vote?.granted === false) {
+          // By a higher ballot; or the acceptor is behind and will have caught up by the next attempt.
+          isOutvoted = true
+          this.#round = Math.max(this.#round, vote.promised?.round ?? 0)
+        }
         if (votes.length >= majority) resolve({ result: 'majority', votes: [...votes] })
         else if (missing > acceptors.length - majority)
           resolve({ result: isOutvoted ? 'outvoted' : 'no-majority' })
@@ -165,12 +164,6 @@ export class Proposer {
       logger[level]('an acceptor gave no vote', { acceptor: acceptor.peerId, error: String(error) })
       return undefined
     }
-  }
-
-  #seesHigher({ promised }: PaxosVote, ballot: Ballot): boolean {
-    if (promised === undefined || compareBallots(promised, ballot) <= 0) return false
-    this.#round = Math.max(this.#round, promised.round)
-    return true
   }
 
   /** Tells the acceptors first, since they decide what comes next, then everyone else whom the entry concerns. */

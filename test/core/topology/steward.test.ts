@@ -1,0 +1,264 @@
+import { describe, expect, it } from 'vitest'
+import { nameOf, standings } from './script.ts'
+import { World, type Host } from './world.ts'
+
+/** Tells when a promise has settled, for stories in which it must not yet. */
+function watch(promise: Promise<unknown>): { settled: boolean; error: unknown } {
+  const watched = { settled: false, error: undefined as unknown }
+  promise.then(
+    () => (watched.settled = true),
+    (error: unknown) => {
+      watched.settled = true
+      watched.error = error
+    }
+  )
+  return watched
+}
+
+function expectAgreed(hosts: readonly Host[], expected: string): void {
+  for (const host of hosts) expect(standings(host.log.current!)).toBe(expected)
+}
+
+describe('the members of a cluster change by petition', () => {
+  it('three that join at once come in by one or two transitions', async () => {
+    const world = new World({ seed: 1 })
+    const a = await world.founder('a')
+    const joiners = [await world.host('b', a), await world.host('c', a), await world.host('d', a)]
+    await world.time.settle(Promise.all(joiners.map(joiner => joiner.join())))
+    await world.time.run(1_000)
+    expectAgreed([a, ...joiners], 'a:up b:up c:up d:up')
+    expect(a.log.epoch).toBeLessThanOrEqual(1 + 2 * 2)
+  })
+
+  it('a leaver and a joiner at once both get their way', async () => {
+    const world = new World({ seed: 2 })
+    const [a, b, c] = await world.cluster('a', 'b', 'c')
+    const d = await world.host('d', a)
+    await world.time.settle(Promise.all([d.join(), c!.leave()]))
+    await world.time.run(1_000)
+    expectAgreed([a!, b!, d], 'a:up b:up c:left d:up')
+    // Who left learns so.
+    expect(c!.log.current!.member(c!.self)?.standing).toBe('left')
+  })
+
+  it('a joiner that dies is dropped after 30 s, and what waited behind it goes on', async () => {
+    const world = new World({ seed: 3 })
+    const [a, b] = await world.cluster('a', 'b')
+    const c = await world.host('c', a)
+    void c.join()
+    await world.time.until(() => a!.log.current!.transition !== undefined, 5_000)
+    c.crash()
+    const d = await world.host('d', a)
+    const joining = watch(d.join())
+    await world.time.run(20_000)
+    expect(joining.settled).toBe(false)
+    await world.time.until(() => joining.settled, 40_000)
+    await world.time.run(1_000)
+    expectAgreed([a!, b!, d], 'a:up b:up c:removed d:up')
+  })
+
+  it('a peer that comes back with an empty disk replaces its older life', async () => {
+    const world = new World({ seed: 4 })
+    const [a, b, c] = await world.cluster('a', 'b', 'c')
+    await b!.renew("b'", a!)
+    await world.time.settle(b!.join())
+    await world.time.run(1_000)
+    expectAgreed([a!, b!, c!], "a:up b':up b:removed c:up")
+  })
+
+  it('a joiner that starts over while it joins is dropped at once and joins anew', async () => {
+    const world = new World({ seed: 5, takersReport: false })
+    const a = await world.founder('a')
+    const b = await world.host('b', a)
+    void b.join()
+    await world.time.until(() => a.log.current!.transition !== undefined, 5_000)
+    await b.renew("b'", a)
+    void b.join()
+    await world.time.until(() => standings(a.log.current!) === "a:up b':joining b:removed", 10_000)
+  })
+
+  it('a dead member is removed once it has been down for long, and not before', async () => {
+    const world = new World({ seed: 6, removeAfterMs: 60_000 })
+    const [a, b, c] = await world.cluster('a', 'b', 'c')
+    c!.crash()
+    await world.time.run(50_000)
+    expectAgreed([a!, b!], 'a:up b:up c:up')
+    await world.time.run(20_000)
+    expectAgreed([a!, b!], 'a:up b:up c:removed')
+  })
+
+  it('nobody is removed by those who see but a minority', async () => {
+    const world = new World({ seed: 7, removeAfterMs: 60_000 })
+    const [a, b, c, d] = await world.cluster('a', 'b', 'c', 'd')
+    c!.crash()
+    d!.crash()
+    await world.time.run(300_000)
+    expectAgreed([a!, b!], 'a:up b:up c:up d:up')
+    expect(a!.steward.waiting.join()).toMatch(/most members must be alive/)
+  })
+
+  it('a majority of the acceptors gone, the joiner is told what it waits for, and gets in later', async () => {
+    const world = new World({ seed: 8 })
+    const [a, b, c] = await world.cluster('a', 'b', 'c')
+    b!.crash()
+    c!.crash()
+    const d = await world.host('d', a)
+    const heard: string[] = []
+    const { peerId, life, vnodes } = d.self
+    const joining = d.petitioner.petition(
+      { join: { id: { peerId, life }, vnodes } },
+      { onWaiting: why => heard.push(why) }
+    )
+    await world.time.run(60_000)
+    expect(a!.log.current!.transition).toBeUndefined()
+    expect(heard.join('\n')).toMatch(/majority of the members that decide/)
+    await b!.start()
+    await world.time.settle(joining, 30_000)
+    expect(standings(d.log.current!)).toBe('a:up b:up c:up d:up')
+  })
+
+  it('the next acceptor proposes where the oldest is down', async () => {
+    const world = new World({ seed: 9 })
+    const [a, b] = await world.cluster('a', 'b', 'c')
+    a!.crash()
+    const d = await world.host('d', b)
+    await world.time.settle(d.join(), 30_000)
+    expect(standings(d.log.current!)).toBe('a:up b:up c:up d:up')
+  })
+
+  it('acceptors that all propose at once come to an end', async () => {
+    const world = new World({ seed: 10 })
+    const hosts = await world.cluster('a', 'b', 'c', 'd', 'e')
+    await world.time.run(2_000)
+    const base = hosts[0]!.log.epoch
+    const outcomes = hosts.map((host, i) =>
+      host.proposer.propose({
+        kind: 'open',
+        epoch: base + 1,
+        joins: [{ peerId: host.self.peerId, life: `${i}`.repeat(16), vnodes: 4 }],
+        leaves: [],
+        removals: [],
+        lost: []
+      })
+    )
+    for (const host of hosts) host.steward.stop()
+    const came = await world.time.settle(Promise.all(outcomes), 60_000)
+    expect(came.filter(outcome => outcome === 'decided').length).toBe(1)
+    expect(came.filter(outcome => outcome === 'lost').length).toBe(4)
+  })
+
+  it('an amendment voids the reports that came before it', async () => {
+    const world = new World({ seed: 11, takersReport: false, removeAfterMs: 10_000 })
+    const [a, b, c, d] = await clusterByHand(world, 'a', 'b', 'c', 'd')
+    const e = await world.host('e', a)
+    void e.join()
+    await world.time.until(() => a!.log.current!.transition !== undefined, 5_000)
+    // One taker has not reported when d dies; the others have.
+    await world.time.run(500)
+    d!.crash()
+    const opened = a!.log.current!.transition!.opened
+    await world.time.until(() => a!.log.current!.transition!.latest > opened, 30_000)
+    const takers = a!.log.current!.takers.map(nameOf)
+    await world.time.run(20_000)
+    expect(a!.log.current!.transition).toBeDefined()
+    for (const host of [a!, b!, c!, e]) host.report()
+    await world.time.until(() => a!.log.current!.transition === undefined, 10_000)
+    expect(takers).toContain('e')
+  })
+})
+
+describe('a petition is refused', () => {
+  it('where a joiner brings other settings, naming both values', async () => {
+    const world = new World({ seed: 20 })
+    const a = await world.founder('a')
+    const b = await world.host('b', a)
+    const { peerId, life, vnodes } = b.self
+    const joining = b.petitioner.petition({ join: { id: { peerId, life }, vnodes }, joinReplicas: 5 })
+    await expect(world.time.settle(joining)).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+      message: expect.stringMatching(/3 copies.*5/) as unknown
+    })
+    expect(standings(a.log.current!)).toBe('a:up')
+  })
+
+  it('where the last member would leave, or a stranger is to go', async () => {
+    const world = new World({ seed: 21 })
+    const a = await world.founder('a')
+    await expect(world.time.settle(a.leave())).rejects.toMatchObject({ code: 'ERR_REFUSED' })
+    const stranger = { peerId: a.self.peerId, life: 'f'.repeat(16) }
+    await expect(world.time.settle(a.petitioner.petition({ remove: stranger }))).rejects.toMatchObject({
+      code: 'ERR_REFUSED'
+    })
+  })
+
+  it('where a removal would lose data, unless the loss is accepted', async () => {
+    const world = new World({ seed: 22, replicas: 1 })
+    const [a, b, c] = await world.cluster('a', 'b', 'c')
+    c!.crash()
+    await world.time.run(5_000)
+    const { peerId, life } = c!.self
+    const removing = a!.petitioner.petition({ remove: { peerId, life } })
+    await expect(world.time.settle(removing)).rejects.toMatchObject({
+      code: 'ERR_REFUSED',
+      message: expect.stringContaining(peerId) as unknown
+    })
+    await world.time.settle(a!.petitioner.petition({ remove: { peerId, life }, acceptLoss: true }))
+    await world.time.run(1_000)
+    expectAgreed([a!, b!], 'a:up b:up c:removed')
+  })
+
+  it('where a peer asks for another to join', async () => {
+    const world = new World({ seed: 23 })
+    const [a, b] = await world.cluster('a', 'b')
+    const from = { ...b!.self, role: 'peer' as const }
+    const join = { id: { peerId: a!.self.peerId, life: 'e'.repeat(16) }, vnodes: 4 }
+    const message = { join, joinReplicas: 0, acceptLoss: false, relayed: false }
+    await expect(a!.steward.handlePetition(from, message)).rejects.toThrow(/may not ask/)
+    const answer = await a!.steward.handlePetition(from, { ...message, relayed: true })
+    expect(answer.petition?.refusal).toBe('')
+  })
+
+  it('where one in two is dead, its removal by hand is granted: the other holds all', async () => {
+    const world = new World({ seed: 24 })
+    const [a, b] = await world.cluster('a', 'b')
+    b!.crash()
+    await world.time.run(5_000)
+    const { peerId, life } = b!.self
+    await world.time.settle(a!.petitioner.petition({ remove: { peerId, life } }))
+    expect(standings(a!.log.current!)).toBe('a:up b:removed')
+  })
+})
+
+describe('a petition that is given up', () => {
+  it('ends at once, and leaves nothing behind', async () => {
+    const world = new World({ seed: 30 })
+    const [a, b] = await world.cluster('a', 'b')
+    a!.crash()
+    const controller = new AbortController()
+    const { peerId, life } = b!.self
+    const leaving = watch(b!.petitioner.petition({ leave: { peerId, life } }, { signal: controller.signal }))
+    await world.time.run(3_000)
+    controller.abort()
+    await world.time.run(0)
+    expect(leaving.error).toMatchObject({ code: 'ERR_ABORTED', indefinite: true })
+    b!.crash()
+    await world.time.run(5_000)
+    expect(world.time.pending).toBe(0)
+  })
+})
+
+/** A cluster whose takers report when they are told to. */
+async function clusterByHand(world: World, ...letters: string[]): Promise<Host[]> {
+  const hosts = [await world.founder(letters[0]!)]
+  for (const letter of letters.slice(1)) {
+    const joiner = await world.host(letter, hosts[0])
+    hosts.push(joiner)
+    const joining = watch(joiner.join())
+    await world.time.until(() => hosts[0]!.log.current!.transition !== undefined, 5_000)
+    await world.time.run(1_000)
+    for (const host of hosts) host.report()
+    await world.time.until(() => joining.settled, 10_000)
+  }
+  await world.time.run(2_000)
+  return hosts
+}
