@@ -75,6 +75,28 @@ describe('get', () => {
     }
   })
 
+  it('waits for the newest record from its holder, though a quorum of others has answered meanwhile', async () => {
+    const world = new World()
+    await lay(world.hosts, 5, 'old')
+    await lay([world.host('b')], 6, 'new')
+    // a is asked around at 50 ms; c's answer sends the get to b for the record, and a's comes before b's.
+    world.host('a').slowMs = 51
+    const { node } = world.coordinator()
+    expect(text((await world.settle(node.get(key, quorum))).record)).toBe('new')
+  })
+
+  it('keeps the newest of the records that come, and reads none twice', async () => {
+    const world = new World()
+    await lay(world.hosts, 5, 'old')
+    await lay([world.host('c')], 6, 'new')
+    // c is asked in the place of a, for the record too, and a's older one comes after c's.
+    world.host('a').slowMs = 60
+    world.host('b').loses = 'requests'
+    const { node } = world.coordinator()
+    expect(text((await world.settle(node.get(key, quorum))).record)).toBe('new')
+    expect(world.sent.filter(({ kind }) => kind === 'record').map(({ to }) => to)).toEqual(['a', 'c'])
+  })
+
   it('prefers others to a replica that has been slow', async () => {
     const world = new World()
     await lay(world.hosts, 5, 'v')
@@ -184,6 +206,15 @@ describe('get', () => {
     expect(text((await world.settle(node.get(key, quorum))).record)).toBe('new')
     expect(view.current?.epoch).toBe(2)
     expect(view.listeners).toBe(0)
+  })
+
+  it('starts anew at once when the epoch moves, rather than wait for who is no longer a replica', async () => {
+    const world = new World(['a', 'b', 'c', 'd', 'e', 'f'])
+    for (const name of ['a', 'b', 'c']) world.host(name).loses = 'requests'
+    const { node, view } = world.coordinator()
+    world.time.after(100, () => view.move(world.move(['d', 'e', 'f'])))
+    await world.settle(node.get(key, quorum))
+    expect(world.time.nowMs).toBe(102)
   })
 
   it('waits for a replica that is behind to catch up', async () => {
