@@ -21,6 +21,7 @@ export class ChildPeer {
   /** Resolves when it has ended and all it wrote is passed on: how, in words. */
   readonly ended: Promise<string>
   readonly #process: ChildProcess
+  #asked = false
 
   constructor({ print, say }: ChildPeerComponents, { args }: ChildPeerInit) {
     // A group of its own, so that Ctrl-C reaches only the parent, and each peer is asked to stop just once. That
@@ -52,9 +53,12 @@ export class ChildPeer {
     return this.#process.exitCode ?? undefined
   }
 
-  /** Asks it to stop; asked again, it still stops cleanly. */
+  /** Asks it to stop; once, as a second signal would end it at once. */
   stop(): void {
-    if (this.#process.connected) this.#process.disconnect()
+    if (this.#asked) return
+    this.#asked = true
+    // Not by closing the channel: Node emits no `close` for a child whose parent has closed it.
+    this.#process.kill('SIGTERM')
   }
 
   /** Ends it at once. */
