@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkEntry, type Entry } from '../../../src/core/topology/entry.ts'
+import { checkEntry, openEntry, type Entry } from '../../../src/core/topology/entry.ts'
 import { isGone, type Topology } from '../../../src/core/topology/topology.ts'
 import { AcceptorState } from '../../../src/wire/generated/messages.ts'
 import { entryOf, nameOf, standings } from './script.ts'
@@ -38,7 +38,9 @@ function keepProposing(world: World, host: Host, salt: number, untilMs: number):
     const topology = host.log.current
     const entry = topology === undefined ? undefined : someEntry(world, topology, salt)
     const proposed = entry === undefined ? Promise.resolve() : host.proposer.propose(entry)
-    void proposed.then(() => time.after(random.float() * 300, again))
+    void proposed
+      .catch((error: unknown) => world.failed(error))
+      .then(() => time.after(random.float() * 300, again))
   }
   again()
 }
@@ -85,8 +87,13 @@ describe('agreement on the next entry', () => {
       }
       await world.time.run(10_000)
       await agreeOnOneMore(world)
+      expect(world.violations).toEqual([])
     })
   }
+
+  it('never decides two where several propose for one epoch and acceptors restart in between', async () => {
+    for (let seed = 1; seed <= 40; seed++) await contend(seed)
+  })
 
   it('does not need all, but most', async () => {
     const world = new World({ seed: 1 })
@@ -118,6 +125,51 @@ describe('agreement on the next entry', () => {
     expect(standings(b!.log.current!)).toBe('a:up b:up c:leaving')
   })
 })
+
+/** All acceptors propose something else for the same few epochs, over and over, while they crash and come back. */
+async function contend(seed: number): Promise<void> {
+  const world = new World({ seed, latencyMs: random => (random.chance(0.2) ? 400 : 10) * random.float() })
+  const first = await world.founder('a')
+  const hosts = [first, await world.host('b', first), await world.host('c', first)]
+  const joins = hosts.slice(1).map(({ self }) => self)
+  for (const host of hosts) host.steward.stop()
+  await world.time.settle(first.proposer.propose(openEntry(2, { joins })))
+  await world.time.settle(first.proposer.propose({ kind: 'close', epoch: 3 }))
+  await world.time.run(3_000)
+  const untilMs = world.time.nowMs + 4_000
+  const propose = (host: Host, salt: number): void => {
+    const boot = host.boot
+    const again = (): void => {
+      if (!host.isUp || host.boot !== boot || world.time.nowMs > untilMs) return
+      const topology = host.log.current!
+      const statement = topology.transition === undefined ? 'open +' : 'amend '
+      const named = topology.members.find(({ standing }) => standing === 'joining')
+      const name = named === undefined ? `${ghost}${"'".repeat(salt)}` : nameOf(named)
+      void host.proposer
+        .propose(
+          named === undefined && topology.transition !== undefined
+            ? { kind: 'close', epoch: topology.epoch + 1 }
+            : entryOf(topology, statement + name)
+        )
+        .catch((error: unknown) => world.failed(error))
+        .then(() => world.time.after(world.random.float() * 20, again))
+    }
+    again()
+  }
+  let salt = 0
+  for (const host of hosts) propose(host, salt++)
+  while (world.time.nowMs < untilMs) {
+    await world.time.run(world.random.float() * 60)
+    const host = world.random.pick(hosts)
+    host.crash()
+    await world.time.run(world.random.float() * 20)
+    await host.start()
+    host.steward.stop()
+    propose(host, salt++)
+  }
+  await world.time.run(5_000)
+  expect(world.violations, `seed ${seed}`).toEqual([])
+}
 
 /** Whether an acceptor has something on disk beyond a promise. */
 function hasAccepted(host: Host): boolean {
