@@ -73,6 +73,7 @@ export class SignedAddressBook implements AddressBook {
   }
 
   multiaddrs(peerId: string): string[] {
+    if (peerId === this.#self) return this.#components.addressManager.getAddresses().map(String)
     return [...(this.#entries.get(peerId)?.multiaddrs ?? [])]
   }
 

@@ -23,6 +23,10 @@ export interface CallsInit {
 export class Calls {
   readonly #init: CallsInit
   readonly #inFlight = new Map<number, Call>()
+  readonly #owner: CallOwner = {
+    settled: call => this.#inFlight.delete(call.id),
+    giveUp: (call, failure, message) => this.#giveUp(call, failure, message)
+  }
   #lastId = 0
 
   constructor(init: CallsInit) {
@@ -60,27 +64,20 @@ export class Calls {
   }
 
   #start(kind: Frame['kind'], body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
-    const { outbox, deadlines, name } = this.#init
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId()
-      const call = new Call({
-        kind,
-        id,
-        body,
-        options,
-        resolve,
-        reject,
-        settled: () => this.#inFlight.delete(id),
-        giveUp: (failure, message) => {
-          const withdrawn = outbox.withdraw(call)
-          if (!withdrawn && kind === frameKind.request) outbox.add(cancelFrame(id))
-          call.fail(failure, `${message} from ${name}`, !withdrawn)
-        }
-      })
-      this.#inFlight.set(id, call)
-      call.watch(deadlines)
-      outbox.add(call, kind === frameKind.ping)
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    const { outbox, deadlines } = this.#init
+    const call = new Call({ kind, id: this.#nextId(), options, resolve, reject, owner: this.#owner }, body)
+    this.#inFlight.set(call.id, call)
+    call.watch(deadlines)
+    outbox.add(call, kind === frameKind.ping)
+    return promise
+  }
+
+  #giveUp(call: Call, failure: TransportFailure, message: string): void {
+    const { outbox, name } = this.#init
+    const withdrawn = outbox.withdraw(call)
+    if (!withdrawn && call.kind === frameKind.request) outbox.add(cancelFrame(call.id))
+    call.fail(failure, `${message} from ${name}`, !withdrawn)
   }
 
   #refuse(body: Uint8Array, options: RequestOptions): TransportError | undefined {
@@ -131,45 +128,57 @@ export function notDelivered(failure: TransportFailure, message: string): Transp
   return new TransportError(failure, message, { delivered: false })
 }
 
+interface CallOwner {
+  readonly settled: (call: Call) => void
+  readonly giveUp: (call: Call, failure: TransportFailure, message: string) => void
+}
+
 interface CallInit {
   readonly kind: Frame['kind']
   readonly id: number
-  readonly body: Uint8Array
   readonly options: RequestOptions
   readonly resolve: (body: Uint8Array) => void
   readonly reject: (error: TransportError) => void
-  readonly settled: () => void
-  readonly giveUp: (failure: TransportFailure, message: string) => void
+  readonly owner: CallOwner
 }
 
 /** One request from its call to its answer. It is its own entry in the outbox, so that it can be withdrawn. */
 class Call implements Outgoing {
-  wasSent = false
+  readonly kind: Frame['kind']
+  readonly id: number
   readonly size: number
+  wasSent = false
   readonly #init: CallInit
   readonly #dueAt: number
+  /** Kept until it is sent: it may be megabytes, and the answer take a minute. */
+  #body: Uint8Array
   #timer: Timer | undefined
   #abort: (() => void) | undefined
 
-  constructor(init: CallInit) {
+  constructor(init: CallInit, body: Uint8Array) {
+    this.kind = init.kind
+    this.id = init.id
+    this.size = body.length
     this.#init = init
-    this.size = init.body.length
+    this.#body = body
     this.#dueAt = performance.now() + init.options.timeoutMs
   }
 
   watch(deadlines: Deadlines): void {
-    const { options, giveUp } = this.#init
+    const { options, owner } = this.#init
     this.#timer = deadlines.after(options.timeoutMs, () =>
-      giveUp('timeout', `no answer within ${Math.round(options.timeoutMs)} ms`)
+      owner.giveUp(this, 'timeout', `no answer within ${Math.round(options.timeoutMs)} ms`)
     )
     if (options.signal === undefined) return
-    this.#abort = () => giveUp('aborted', 'the caller gave up waiting for an answer')
+    this.#abort = () => owner.giveUp(this, 'aborted', 'the caller gave up waiting for an answer')
     options.signal.addEventListener('abort', this.#abort)
   }
 
   frame(): Frame {
+    const body = this.#body
+    this.#body = noBytes
     this.wasSent = true
-    const { kind, id, body } = this.#init
+    const { kind, id } = this
     const timeoutMs = kind === frameKind.request ? Math.max(1, Math.ceil(this.#dueAt - performance.now())) : 0
     return { kind, id, timeoutMs, body, code: 0, reason: '' }
   }
@@ -187,6 +196,6 @@ class Call implements Outgoing {
   #settle(): void {
     this.#timer?.cancel()
     if (this.#abort !== undefined) this.#init.options.signal?.removeEventListener('abort', this.#abort)
-    this.#init.settled()
+    this.#init.owner.settled(this)
   }
 }

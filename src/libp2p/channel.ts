@@ -43,6 +43,7 @@ export class Channel implements StreamListener {
   readonly lane: LaneName
   readonly direction: 'inbound' | 'outbound'
   readonly connection: Connection
+  readonly maxMessageBytes = maxMessageBytes
   readonly #stream: FramedStream
   readonly #init: ChannelInit
   readonly #outbox: Outbox

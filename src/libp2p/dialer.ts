@@ -82,10 +82,16 @@ export class Dialer {
   }
 
   async #connect(target: PeerId | Multiaddr | Multiaddr[], name: string): Promise<Connection> {
+    const progress = { isHandshaking: false }
+    const onProgress = (event: { type: string }): void => {
+      progress.isHandshaking ||= event.type === 'upgrader:encrypt-outbound-connection'
+    }
     try {
-      return await this.#connectionManager.openConnection(target, { signal: this.#timeLimit() })
+      return await this.#connectionManager.openConnection(target, { signal: this.#timeLimit(), onProgress })
     } catch (error) {
-      throw this.#unreachable(name, error)
+      // With another network key the other end may wait for the rest of what it takes for a message.
+      const isOne = progress.isHandshaking && !(error instanceof AggregateError)
+      throw this.#unreachable(name, isOne ? new HandshakeError(messageOf(error)) : error)
     }
   }
 
@@ -153,6 +159,9 @@ const handshakeErrors = new Set([
   'ConnectionClosedError'
 ])
 
+/** The other end was there, but the connection did not get through its handshakes. */
+class HandshakeError extends Error {}
+
 /** Why a dial failed, in a few words. Of several addresses the reasons are listed once each. */
 function describe(error: unknown, protocol: string): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
@@ -167,7 +176,8 @@ function describe(error: unknown, protocol: string): string {
   if (error.name === 'TimeoutError' || error.name === 'AbortError')
     return `no answer within ${dialTimeoutMs} ms`
   if (error.name === 'NoValidAddressesError') return 'no address of it is known'
-  if (handshakeErrors.has(error.name)) {
+  if (error.name === 'DialDeniedError') return 'it is not on the allow list of this end'
+  if (error instanceof HandshakeError || handshakeErrors.has(error.name)) {
     return `the handshake failed (${message}); likely it has another private network key, or its allow list lacks this peer`
   }
   return message

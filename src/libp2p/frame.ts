@@ -12,7 +12,7 @@ export type FrameKind = (typeof frameKind)[keyof typeof frameKind]
 
 export interface Frame {
   readonly kind: FrameKind
-  /** Chosen by the requester; 32 bits. */
+  /** Chosen by the requester; 32 bits, never zero. */
   readonly id: number
   /** Of a request: how long its sender will wait, in ms. */
   readonly timeoutMs: number
@@ -118,6 +118,7 @@ export function readFrame(bytes: Uint8Array): Frame {
     else reader.skip(field & 7)
   }
   if (!isKind(kind)) throw new MalformedError(`no kind of frame has the number ${kind}`)
+  if (id === 0) throw new MalformedError('a frame without an id')
   return { kind, id, timeoutMs, body, code, reason }
 }
 

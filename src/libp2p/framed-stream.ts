@@ -5,10 +5,12 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { Deadlines } from './deadlines.ts'
 import { MalformedError, varintLength, writeVarint } from './frame.ts'
-import { lingerMs } from './limits.ts'
+import { lingerMs, maxHeldBytes } from './limits.ts'
 import { MessageDecoder } from './message-decoder.ts'
 
 export interface StreamListener {
+  /** Bytes of the largest message that it takes. */
+  readonly maxMessageBytes: number
   /** A message has arrived. A throw ends the stream. */
   message(message: Uint8Array): void
   /** The stream takes more after `send` had returned false. */
@@ -20,7 +22,6 @@ export interface StreamListener {
 export interface FramedStreamInit {
   readonly stream: Stream
   readonly deadlines: Deadlines
-  readonly maxMessageBytes: number
 }
 
 export class FramedStream {
@@ -28,8 +29,7 @@ export class FramedStream {
   readonly gone: Promise<void>
   readonly #stream: Stream
   readonly #deadlines: Deadlines
-  readonly #decoder: MessageDecoder
-  readonly #maxHeldBytes: number
+  readonly #decoder = new MessageDecoder()
   #listener: StreamListener | undefined
   #held: Uint8Array[] = []
   #heldBytes = 0
@@ -42,8 +42,6 @@ export class FramedStream {
   constructor(init: FramedStreamInit) {
     this.#stream = init.stream
     this.#deadlines = init.deadlines
-    this.#decoder = new MessageDecoder(init.maxMessageBytes)
-    this.#maxHeldBytes = init.maxMessageBytes
     this.gone = new Promise(resolve => {
       init.stream.addEventListener('close', () => resolve())
       if (isGone(init.stream)) resolve()
@@ -132,11 +130,12 @@ export class FramedStream {
     if (!this.isOpen) return
     const chunks = event.data instanceof Uint8Array ? [event.data] : event.data
     for (const chunk of chunks) {
-      this.#held.push(chunk)
+      // Noise gives Buffers, whose `slice` does not copy: nobody who gets a message must have to know that.
+      this.#held.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
       this.#heldBytes += chunk.length
     }
     this.#read()
-    if (this.#heldBytes > this.#maxHeldBytes) this.abort('it sent too much before it was answered')
+    if (this.#heldBytes > maxHeldBytes) this.abort('it sent too much before it was answered')
   }
 
   #read(): void {
@@ -154,7 +153,7 @@ export class FramedStream {
 
   #handOut(): void {
     while (this.#listener !== undefined && !this.#isAbandoned) {
-      const message = this.#decoder.next()
+      const message = this.#decoder.next(this.#listener.maxMessageBytes)
       if (message !== undefined) {
         this.#listener.message(message)
         continue

@@ -3,7 +3,7 @@ import { notDelivered } from './calls.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { FramedStream } from './framed-stream.ts'
 import { decodeHello, type HelloRefusal, type ReceivedHello } from './hello.ts'
-import { greetingTimeoutMs } from './limits.ts'
+import { greetingTimeoutMs, maxHelloBytes } from './limits.ts'
 
 /**
  * The Hello of the other end, which `peerId` has sent. What follows it stays in the stream for the next
@@ -22,6 +22,7 @@ export function receiveHello(
       silent?.()
     })
     stream.listen({
+      maxMessageBytes: maxHelloBytes,
       message(message) {
         const hello = decodeHello(message, peerId)
         timer.cancel()

@@ -8,7 +8,7 @@ import type { LaneName } from './channel.ts'
 import { MalformedError } from './frame.ts'
 import { messageOf } from './framed-stream.ts'
 import { instanceBytes, isClusterId, isLife } from './ids.ts'
-import { maxHelloBytes, maxNameLength, maxReasonLength, protocolVersion } from './limits.ts'
+import { maxNameLength, maxReasonLength, protocolVersion } from './limits.ts'
 
 /** What an end says of itself, besides what the core says. */
 export interface Introduction {
@@ -113,7 +113,6 @@ export function isRefusal(answer: ReceivedHello | HelloRefusal): answer is Hello
 }
 
 function parse(message: Uint8Array): Hello {
-  if (message.length > maxHelloBytes) throw new MalformedError(`a greeting of ${message.length} bytes`)
   try {
     return Hello.decode(message)
   } catch (error) {

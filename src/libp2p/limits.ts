@@ -73,6 +73,9 @@ export const maxNameLength = 256
 /** Bytes of a Hello: its texts and one address record. */
 export const maxHelloBytes = 16 * 1024
 
+/** Bytes that may arrive behind a Hello while the end that got it is still making up its mind. */
+export const maxHeldBytes = 8 * 1024 * 1024
+
 /** Bytes of a signed address record, and addresses in it. */
 export const maxAddressRecordBytes = 8 * 1024
 export const maxAddressesPerPeer = 32

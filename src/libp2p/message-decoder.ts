@@ -14,7 +14,6 @@ const firstReservation = 64 * 1024
 const maxPrefixBytes = 4
 
 export class MessageDecoder {
-  readonly #maxMessageBytes: number
   /** What is still to be read, and from where. */
   #chunk: Uint8Array = noBytes
   #offset = 0
@@ -26,10 +25,6 @@ export class MessageDecoder {
   #partial: Uint8Array | undefined
   #partialBytes = 0
 
-  constructor(maxMessageBytes: number) {
-    this.#maxMessageBytes = maxMessageBytes
-  }
-
   /** Adds a chunk. The one before must be used up: `next()` has returned undefined. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk
@@ -40,8 +35,8 @@ export class MessageDecoder {
    * The next message, or undefined where more bytes are needed. A view of the chunk where it lies in one.
    * Throws MalformedError for a length that is zero, padded or over the limit, before anything is reserved.
    */
-  next(): Uint8Array | undefined {
-    if (!this.#isLengthKnown && !this.#readLength()) return undefined
+  next(maxMessageBytes: number): Uint8Array | undefined {
+    if (!this.#isLengthKnown && !this.#readLength(maxMessageBytes)) return undefined
     const message = this.#partial === undefined ? this.#readWhole() : this.#readRest(this.#partial)
     if (message === undefined) return undefined
     this.#isLengthKnown = false
@@ -51,25 +46,22 @@ export class MessageDecoder {
     return message
   }
 
-  #readLength(): boolean {
+  #readLength(maxMessageBytes: number): boolean {
     while (this.#offset < this.#chunk.length) {
       const byte = this.#chunk[this.#offset++]!
       this.#length |= (byte & 0x7f) << (7 * this.#prefixBytes)
       this.#prefixBytes += 1
       if (byte < 0x80) {
         if (byte === 0) throw new MalformedError('a message of length zero, or a padded length')
-        this.#checkLength()
+        if (this.#length > maxMessageBytes) {
+          throw new MalformedError(`a message of ${this.#length} bytes; the limit is ${maxMessageBytes}`)
+        }
         this.#isLengthKnown = true
         return true
       }
       if (this.#prefixBytes === maxPrefixBytes) throw new MalformedError('a length of more than four bytes')
     }
     return false
-  }
-
-  #checkLength(): void {
-    if (this.#length <= this.#maxMessageBytes) return
-    throw new MalformedError(`a message of ${this.#length} bytes; the limit is ${this.#maxMessageBytes}`)
   }
 
   #readWhole(): Uint8Array | undefined {

@@ -14,7 +14,7 @@ import type {
 } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { maxDeadlineMs, maxMessageBytes } from '../core/limits.ts'
+import { maxDeadlineMs } from '../core/limits.ts'
 import type { MemberId } from '../core/member.ts'
 import type { Remote, RequestOptions, Transport, TransportHandlers } from '../core/ports.ts'
 import { TransportError } from '../core/ports.ts'
@@ -202,7 +202,7 @@ export class Libp2pTransport implements Transport {
   }
 
   #frame(stream: Stream): FramedStream {
-    const framed = new FramedStream({ stream, deadlines: this.#deadlines, maxMessageBytes })
+    const framed = new FramedStream({ stream, deadlines: this.#deadlines })
     this.#streams.add(framed)
     void framed.gone.then(() => this.#streams.delete(framed))
     if (this.#stopping.signal.aborted) framed.abort('this transport has been stopped')
