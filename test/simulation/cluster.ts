@@ -6,6 +6,9 @@ import { MemoryStore } from '../../src/storage/memory.ts'
 import { ClientCore, type ClientCoreInit } from '../../src/core/client.ts'
 import { PeerCore, type PeerCoreInit } from '../../src/core/peer.ts'
 import type { Logger, Store } from '../../src/core/ports.ts'
+import { formatVersion } from '../../src/core/record/version.ts'
+import { formatPosition } from '../../src/core/ring/position.ts'
+import { wholeRing } from '../../src/core/ring/range.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from './clock.ts'
 import { SimulatedNetwork, type NetworkInit } from './network.ts'
@@ -20,6 +23,8 @@ export interface SimulatedPeer {
   disk: Disk
   core: PeerCore
   isRunning: boolean
+  /** It left for good: its disk counts no more. */
+  hasLeft: boolean
 }
 
 export interface ClusterInit {
@@ -63,18 +68,10 @@ export class SimulatedCluster {
     const index = this.peers.length
     const peerId = peerIdOf(index)
     const clock = new VirtualClock(this.time, { skewMs: init.skewMs ?? 0 })
-    const disk = new Disk()
-    const peer: SimulatedPeer = {
-      index,
-      peerId,
-      address: `sim:${peerId}`,
-      clock,
-      disk,
-      core: this.#core(peerId, clock, disk, init),
-      isRunning: true
-    }
+    const place = { index, peerId, address: `sim:${peerId}`, clock, disk: new Disk(), hasLeft: false }
+    const peer: SimulatedPeer = { ...place, core: this.#core(place, init), isRunning: true }
     this.peers.push(peer)
-    await peer.core.start()
+    await this.#start(peer)
     return peer
   }
 
@@ -87,12 +84,12 @@ export class SimulatedCluster {
   }
 
   async restart(peer: SimulatedPeer, init: Partial<PeerCoreInit> = {}): Promise<void> {
-    peer.core = this.#core(peer.peerId, peer.clock, peer.disk, init)
+    peer.core = this.#core(peer, init)
     peer.isRunning = true
-    await peer.core.start()
+    await this.#start(peer)
   }
 
-  /** Starts again with an empty disk. */
+  /** Starts again with an empty disk; a killed peer, or one that runs. */
   async restartEmpty(peer: SimulatedPeer): Promise<void> {
     peer.disk = new Disk()
     await this.restart(peer)
@@ -123,9 +120,19 @@ export class SimulatedCluster {
     for (const peer of this.peers) if (peer.isRunning) await this.time.settle(peer.core.stop())
   }
 
-  #core(peerId: string, clock: VirtualClock, disk: Disk, init: Partial<PeerCoreInit>): PeerCore {
-    const first = this.peers[0]
+  async #start(peer: SimulatedPeer): Promise<void> {
+    peer.core.on('gone', ({ standing }) => {
+      if (standing === 'left') peer.hasLeft = true
+    })
+    await peer.core.start()
+  }
+
+  #core(
+    { peerId, clock, disk }: Omit<SimulatedPeer, 'core' | 'isRunning'>,
+    init: Partial<PeerCoreInit>
+  ): PeerCore {
     const { vnodes = 16, replicas } = this.#init
+    const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
     return new PeerCore(
       {
         clock,
@@ -137,7 +144,7 @@ export class SimulatedCluster {
       {
         vnodes,
         ...(replicas === undefined ? {} : { replicas }),
-        join: first === undefined || first.peerId === peerId ? [] : [first.address],
+        join: others.map(({ address }) => address),
         version: 'test',
         ...init
       }
@@ -163,6 +170,12 @@ class Disk {
 
   get records(): number {
     return this.#contents.usage().records
+  }
+
+  /** What lies on it: position and version of each record, in hex, in ring order. */
+  async contents(): Promise<string[]> {
+    const heads = await this.#contents.heads(wholeRing, { limit: Infinity })
+    return heads.map(({ position, version }) => `${formatPosition(position)} ${formatVersion(version)}`)
   }
 
   open(): Store {
