@@ -18,6 +18,7 @@ import type {
   Status
 } from './api.ts'
 import { AnnulusError } from './core/errors.ts'
+import { EventEmitter } from './core/emitter.ts'
 import type { Store } from './core/ports.ts'
 import { identityOwnerName } from './core/identity.ts'
 import { PeerCore } from './core/peer.ts'
@@ -48,7 +49,8 @@ export class AnnulusService implements Peer, Startable {
   readonly peerId: string
   readonly #components: TransportComponents
   readonly #init: ServiceInit
-  readonly #listeners: Array<(peer: PeerCore) => void> = []
+  /** Outlives the peer, so that one may listen before the node starts and after it was started anew. */
+  readonly #events: EventEmitter
   #peer: PeerCore | undefined
 
   constructor(components: TransportComponents, init: ServiceInit) {
@@ -56,6 +58,7 @@ export class AnnulusService implements Peer, Startable {
     this.peerId = components.peerId.toString()
     this.#components = components
     this.#init = init
+    this.#events = new EventEmitter({ logger: init.logger ?? silentLogger })
   }
 
   /** libp2p calls it before the node listens: there is nothing to do yet. */
@@ -75,11 +78,11 @@ export class AnnulusService implements Peer, Startable {
           store,
           clock: systemClock(),
           random: systemRandom,
-          logger
+          logger,
+          events: this.#events
         },
         peerCoreInit(this.#init)
       )
-      for (const listen of this.#listeners) listen(this.#peer)
       await this.#peer.start()
     } catch (error) {
       await store.close()
@@ -102,17 +105,7 @@ export class AnnulusService implements Peer, Startable {
   }
 
   on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void {
-    if (this.#peer !== undefined) return this.#peer.on(event, listener)
-    // Not started yet: it will be listened to from the start.
-    let stopListening: (() => void) | undefined
-    let isOver = false
-    this.#listeners.push(peer => {
-      if (!isOver) stopListening = peer.on(event, listener)
-    })
-    return () => {
-      isOver = true
-      stopListening?.()
-    }
+    return this.#events.on(event, listener)
   }
 
   async ready(options?: { readonly signal?: AbortSignal }): Promise<void> {
@@ -131,12 +124,12 @@ export class AnnulusService implements Peer, Startable {
     return this.#started().delete(key, options)
   }
 
-  async locate(key: Key): Promise<Location> {
-    return this.#started().locate(key)
+  async locate(key: Key, options?: CallOptions): Promise<Location> {
+    return this.#started().locate(key, options)
   }
 
-  async members(): Promise<MemberInfo[]> {
-    return this.#started().members()
+  async members(options?: CallOptions): Promise<MemberInfo[]> {
+    return this.#started().members(options)
   }
 
   async status(options?: CallOptions): Promise<Status> {

@@ -1,4 +1,5 @@
 /** Checks of what users pass to `createPeer`, `annulus` and `createClient`. Throws ERR_INVALID. */
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { ClientInit, PeerInit } from './api.ts'
 import type { PeerCoreInit } from './core/peer.ts'
@@ -13,6 +14,7 @@ export function checkPeerInit(init: PeerInit): void {
   checkWhole('vnodes', init.vnodes, 1, maxVnodes)
   checkWhole('removeAfter', init.removeAfter, 0, Number.MAX_SAFE_INTEGER)
   for (const name of ['listen', 'announce', 'join'] as const) checkAddresses(name, init[name] ?? [])
+  checkPeerIds('allow', init.allow ?? [])
 }
 
 /** What the core is told of the settings: those that were given. */
@@ -30,9 +32,11 @@ export function peerCoreInit(init: PeerInit): PeerCoreInit {
 
 export function checkClientInit(init: ClientInit): void {
   checkNetwork(init.network)
+  checkAddresses('peers', init.peers)
   if (init.peers.length === 0)
     throw invalid('"peers" is empty; a client needs at least one address of a peer')
-  checkAddresses('peers', init.peers)
+  const mode: string = init.mode ?? 'direct'
+  if (mode !== 'direct' && mode !== 'forward') throw invalid(`"mode" is "${mode}"; it takes direct or forward`)
 }
 
 function checkNetwork(network: string | undefined): void {
@@ -50,6 +54,7 @@ function checkWhole(name: string, value: number | undefined, least: number, most
 }
 
 function checkAddresses(name: string, addresses: readonly string[]): void {
+  checkList(name, addresses)
   for (const address of addresses) {
     try {
       multiaddr(address)
@@ -60,6 +65,22 @@ function checkAddresses(name: string, addresses: readonly string[]): void {
       )
     }
   }
+}
+
+function checkPeerIds(name: string, peerIds: readonly string[]): void {
+  checkList(name, peerIds)
+  for (const peerId of peerIds) {
+    try {
+      peerIdFromString(peerId)
+    } catch (error) {
+      throw invalid(`"${name}" has "${peerId}", which is no peer id`, error)
+    }
+  }
+}
+
+/** For those who write JavaScript: a text is a list too, of its characters. */
+function checkList(name: string, list: unknown): void {
+  if (!Array.isArray(list)) throw invalid(`"${name}" is no list of texts`)
 }
 
 function invalid(message: string, cause?: unknown): AnnulusError {

@@ -11,12 +11,12 @@ const maxTtlMs = 1000 * 365 * 24 * 3600 * 1000
 
 const encoder = new TextEncoder()
 
-/** The bytes of a key. Throws ERR_INVALID. */
+/** The bytes of a key: a copy, since they are used after the call has returned. Throws ERR_INVALID. */
 export function checkKey(key: Key): Uint8Array {
   if (typeof key === 'string' && !key.isWellFormed()) {
     throw invalid('the key is text with half a surrogate pair, which has no UTF-8; pass bytes instead')
   }
-  const bytes = typeof key === 'string' ? encoder.encode(key) : checkBytes('the key', key)
+  const bytes = typeof key === 'string' ? encoder.encode(key) : new Uint8Array(checkBytes('the key', key))
   if (bytes.length === 0) throw invalid('the key is empty; it takes at least 1 byte')
   if (bytes.length > maxKeyBytes) {
     throw invalid(`the key is ${bytes.length} bytes long; at most ${maxKeyBytes} are allowed`)
@@ -54,6 +54,12 @@ export function checkCall(options: CallOptions = {}): CheckedOptions {
   }
   if (options.signal?.aborted === true) throw new AnnulusError('ERR_ABORTED', 'aborted before it began')
   return options.signal === undefined ? { deadlineMs } : { deadlineMs, signal: options.signal }
+}
+
+/** A change of the members takes as long as it has records to move, unless its caller says otherwise. */
+export function checkChange(options: CallOptions = {}): { signal?: AbortSignal; limitMs?: number } {
+  const { deadlineMs, ...checked } = checkCall(options)
+  return options.deadline === undefined ? checked : { ...checked, limitMs: deadlineMs }
 }
 
 export function checkOperation(options: OperationOptions = {}): CheckedOperation {

@@ -15,9 +15,10 @@ import type {
   PutResult,
   Status
 } from '../api.ts'
-import type { ForwardAnswer } from '../wire/generated/messages.ts'
+import type { Forward, ForwardAnswer, Petition } from '../wire/generated/messages.ts'
 import {
   checkCall,
+  checkChange,
   checkKey,
   checkOperation,
   checkPut,
@@ -30,9 +31,10 @@ import { AnnulusError } from './errors.ts'
 import { toForward, toForwardedGet, toForwardedPut, type Order } from './forward.ts'
 import { locate } from './locate.ts'
 import type { MemberId } from './member.ts'
+import { Ongoing } from './ongoing.ts'
 import { peerDefaults } from './membership.ts'
 import { refusalOf } from './peer.ts'
-import { type Clock, type Greeting, type Logger, type Random, type Store, type Transport } from './ports.ts'
+import type { Clock, Greeting, Logger, Random, Store, Transport, TransportError } from './ports.ts'
 import { Coordinator } from './register/coordinator.ts'
 import { HybridClock } from './record/hybrid-clock.ts'
 import { writerBytes } from './record/version.ts'
@@ -42,13 +44,20 @@ import { Dispatcher } from './requests/dispatcher.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { sleep } from './time.ts'
 import { TopologyLog } from './topology/log.ts'
+import { linked } from './topology/pause.ts'
 import { isGone, type Topology } from './topology/topology.ts'
 
 /** Between two askings for a change of the members, in ms. */
 const petitionPauseMs = 500
 
-/** The peer that coordinates gets this much less time than is left, in ms, so that its answer is in time. */
+/** The peer that coordinates gets this much less time than is left, in ms, so that its answer is in time ... */
 const forwardMarginMs = 250
+
+/** ... but no more than this part of what is left. */
+const forwardMarginShare = 0.25
+
+/** How long one question about a change of the members may take, in ms. */
+const petitionTimeoutMs = 5_000
 
 export interface ClientComponents {
   readonly clock: Clock
@@ -76,15 +85,18 @@ export class ClientCore implements Client {
   readonly #contact: Contact
   readonly #coordinator: Coordinator
   readonly #dispatcher: Dispatcher
+  readonly #ongoing: Ongoing
+  #closing: Promise<void> | undefined
 
   constructor(components: ClientComponents, init: ClientCoreInit) {
     const { clock, random, transport, logger } = components
     this.#components = components
     this.#init = init
+    this.#ongoing = new Ongoing(components, { stopped: 'the client has been closed' })
     this.#log = new TopologyLog(components)
     this.#calls = new RemoteCalls(
       { transport, log: this.#log, logger },
-      { onFailure: (to, error) => error.failure === 'unreachable' && this.#contact.failedToReach(to.peerId) }
+      { onFailure: (to, error) => isUndialable(error) && this.#contact.failedToReach(to.peerId) }
     )
     this.#contact = new Contact({ clock, transport, calls: this.#calls, log: this.#log, logger }, init)
     this.#coordinator = new Coordinator(
@@ -116,11 +128,16 @@ export class ClientCore implements Client {
     await this.#contact.refresh(checkCall(options))
   }
 
-  async close(): Promise<void> {
-    this.#contact.stop()
-    await this.#components.transport.stop()
-    await this.#components.store.close()
-    await this.#components.release?.()
+  /** Ends all that is under way. Closing again waits for the same end. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#contact.stop()
+      await this.#ongoing.stop()
+      await this.#components.transport.stop()
+      await this.#components.store.close()
+      await this.#components.release?.()
+    })()
+    return this.#closing
   }
 
   async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {
@@ -158,47 +175,59 @@ export class ClientCore implements Client {
 
   async locate(key: Key, options?: UserCallOptions): Promise<Location> {
     const checked = checkKey(key)
-    await this.#contact.refresh(checkCall(options))
-    return locate(this.#topology(), checked)
+    return this.#asking(options, async left => {
+      await this.#contact.refresh(left)
+      return locate(this.#topology(), checked)
+    })
   }
 
   async members(options?: UserCallOptions): Promise<MemberInfo[]> {
-    await this.#contact.refresh(checkCall(options))
-    return membersOf({
-      topology: this.#topology(),
-      addresses: this.#components.transport.addresses,
-      livenessOf: member => this.#contact.livenessOf(member)
+    return this.#asking(options, async left => {
+      await this.#contact.refresh(left)
+      return membersOf({
+        topology: this.#topology(),
+        addresses: this.#components.transport.addresses,
+        livenessOf: member => this.#contact.livenessOf(member)
+      })
     })
   }
 
   async status(options?: UserCallOptions): Promise<Status> {
-    const checked = checkCall(options)
-    const { description } = await this.#contact.ask({ describe: { cluster: true } }, checked)
-    if (description === undefined) throw noAnswer('a status')
-    // Shown, never acted on; the peer that made it is trusted with more than that.
-    return fromJson(description.json) as Status
+    return this.#asking(options, async left => {
+      const { description } = await this.#contact.ask({ describe: { cluster: true } }, left)
+      if (description === undefined) throw noAnswer('a status')
+      // Shown, never acted on; the peer that made it is trusted with more than that.
+      return fromJson(description.json) as Status
+    })
   }
 
   async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {
-    const checked = checkCall(options)
     let after: Uint8Array<ArrayBuffer> = new Uint8Array()
     for (let finished = false; !finished;) {
-      const { keyPage } = await this.#contact.ask({ listKeys: { after, cluster: true } }, checked)
-      if (keyPage === undefined) throw noAnswer('a listing')
-      yield* keyPage.keys
-      after = keyPage.after
-      finished = keyPage.finished
+      const page = await this.#asking(options, async left => {
+        const { keyPage } = await this.#contact.ask({ listKeys: { after, cluster: true } }, left)
+        if (keyPage === undefined) throw noAnswer('a listing')
+        return keyPage
+      })
+      yield* page.keys
+      after = page.after
+      finished = page.finished
     }
   }
 
   async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
-    const member = await this.#memberOf(peerId, options)
-    await this.#petition(member, { leave: member, acceptLoss: false }, options)
+    await this.#change(peerId, leave => ({ leave, acceptLoss: false }), options)
   }
 
   async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
-    const member = await this.#memberOf(peerId, options)
-    await this.#petition(member, { remove: member, acceptLoss: options?.acceptLoss ?? false }, options)
+    const acceptLoss = options?.acceptLoss ?? false
+    await this.#change(peerId, remove => ({ remove, acceptLoss }), options)
+  }
+
+  /** A call that asks something and changes nothing; `ask` is told what time is left and its signal. */
+  #asking<T>(options: UserCallOptions | undefined, ask: (left: CheckedOptions) => Promise<T>): Promise<T> {
+    const { deadlineMs, signal: given } = checkCall(options)
+    return this.#ongoing.run({ signal: given }, signal => ask({ deadlineMs, signal }))
   }
 
   /** Coordinates an operation, here or through a peer. */
@@ -209,55 +238,87 @@ export class ClientCore implements Client {
   ): Promise<T> {
     const { clock } = this.#components
     const deadlineAt = clock.monotonic() + order.options.deadlineMs
-    const left = (): CheckedOptions => ({
-      ...order.options,
-      deadlineMs: Math.max(1, deadlineAt - clock.monotonic())
-    })
-    if (this.#init.mode !== 'forward' && this.#canCoordinate(order.key)) {
-      try {
-        return await coordinate(left())
-      } catch (error) {
-        if (!this.#mayForward(error, order)) throw error
+    return this.#ongoing.run(order.options, async signal => {
+      const left = (): CheckedOptions => ({
+        signal,
+        deadlineMs: Math.max(1, deadlineAt - clock.monotonic())
+      })
+      if (this.#init.mode !== 'forward' && this.#canCoordinate(order)) {
+        const outcome = await this.#coordinateHere(order, coordinate, left())
+        if (outcome !== undefined) return outcome.value
       }
+      return fromAnswer(await this.#contact.forward(toMessage(order), order, left()))
+    })
+  }
+
+  /** Undefined where too few replicas can be reached from here, and the operation surely had no effect. */
+  async #coordinateHere<T>(
+    order: Order,
+    coordinate: (left: CheckedOptions) => Promise<T>,
+    { signal, deadlineMs }: CheckedOptions
+  ): Promise<{ readonly value: T } | undefined> {
+    // As soon as that is clear it is given up: the rest of its time is for a peer that can reach them.
+    const attempt = linked(signal)
+    const stopWatching = this.#contact.onUndialable(() => this.#canCoordinate(order) || attempt.abort())
+    try {
+      return { value: await coordinate({ signal: attempt.signal, deadlineMs }) }
+    } catch (error) {
+      if (this.#mayForward(error, order) && signal?.aborted !== true) return undefined
+      throw error
+    } finally {
+      stopWatching()
+      attempt.release()
     }
-    return fromAnswer(
-      await this.#contact.forward(timeoutMs => toForward(order, timeoutMs - forwardMarginMs), order, left())
-    )
   }
 
   /** Whether all that an operation needs can be dialled from here, as far as is known. */
-  #canCoordinate(key: Uint8Array): boolean {
+  #canCoordinate({ key, options }: Order): boolean {
     const topology = this.#log.current
-    return topology !== undefined && this.#contact.canReachQuorum(topology, key)
+    return topology !== undefined && this.#contact.canReachEnough(topology, key, options.consistency)
   }
 
   /** What surely had no effect, for want of replicas that this client can reach, a peer may still do. */
   #mayForward(error: unknown, order: Order): boolean {
-    return error instanceof AnnulusError && error.code === 'ERR_QUORUM' && !this.#canCoordinate(order.key)
+    return error instanceof AnnulusError && !error.indefinite && !this.#canCoordinate(order)
   }
 
   /** Asks for a change of the members until the topology shows it. */
-  async #petition(
-    member: MemberId,
-    wish: { leave?: MemberId; remove?: MemberId; acceptLoss: boolean },
+  async #change(
+    peerId: string | undefined,
+    wish: (member: MemberId) => Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
     options: UserCallOptions | undefined
   ): Promise<void> {
-    const { signal } = checkCall(options)
-    const call = signal === undefined ? { deadlineMs: 5_000 } : { deadlineMs: 5_000, signal }
-    for (;;) {
-      await this.#contact.refresh(call)
-      const now = this.#topology().member(member)
-      if (now === undefined || isGone(now)) return
-      const request = { petition: { ...wish, joinReplicas: 0, relayed: false } }
-      const { petition } = await this.#contact.ask(request, call)
-      if (petition !== undefined && petition.refusal !== '')
-        throw new AnnulusError('ERR_REFUSED', petition.refusal)
-      await sleep(this.#components.clock, petitionPauseMs, signal)
-    }
+    let wasAsked = false
+    await this.#ongoing.run(checkChange(options), async signal => {
+      const call = { deadlineMs: petitionTimeoutMs, signal }
+      try {
+        const member = await this.#memberOf(peerId, call)
+        for (;;) {
+          const now = this.#topology().member(member)
+          if (now === undefined || isGone(now)) return
+          wasAsked = true
+          await this.#petition(wish(member), call)
+          await sleep(this.#components.clock, petitionPauseMs, signal)
+          await this.#contact.refresh(call)
+        }
+      } catch (error) {
+        throw wasAsked ? asOpenChange(error) : error
+      }
+    })
   }
 
-  async #memberOf(peerId: string | undefined, options: UserCallOptions | undefined): Promise<MemberId> {
-    await this.#contact.refresh(checkCall(options))
+  async #petition(
+    wish: Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
+    call: CheckedOptions
+  ): Promise<void> {
+    const request = { petition: { ...wish, joinReplicas: 0, relayed: false } }
+    const { petition } = await this.#contact.ask(request, call)
+    if (petition !== undefined && petition.refusal !== '')
+      throw new AnnulusError('ERR_REFUSED', petition.refusal)
+  }
+
+  async #memberOf(peerId: string | undefined, call: CheckedOptions): Promise<MemberId> {
+    await this.#contact.refresh(call)
     const wanted = peerId ?? this.#contact.peerId
     const member = wanted === undefined ? undefined : this.#topology().currentLifeOf(wanted)
     if (member !== undefined) return member
@@ -288,4 +349,24 @@ export class ClientCore implements Client {
 
 function noAnswer(what: string): AnnulusError {
   return new AnnulusError('ERR_INTERNAL', `the peer did not answer with ${what}`)
+}
+
+/** What a peer is told of an order: it gets a little less time than is left. */
+function toMessage(order: Order): (timeoutMs: number) => Forward {
+  return timeoutMs => toForward(order, timeoutMs - Math.min(forwardMarginMs, timeoutMs * forwardMarginShare))
+}
+
+/** Whether a request failed since no channel could be opened; a dial that nobody answers takes its whole time. */
+function isUndialable({ failure, delivered }: TransportError): boolean {
+  return failure === 'unreachable' || (failure === 'timeout' && !delivered)
+}
+
+/** A change that was asked for may be made although its caller has not heard of it. */
+function asOpenChange(error: unknown): unknown {
+  if (!(error instanceof AnnulusError) || error.code === 'ERR_REFUSED') return error
+  const code = error.code === 'ERR_UNREACHABLE' ? 'ERR_OUTCOME_UNKNOWN' : error.code
+  return new AnnulusError(code, `${error.message}; the change may yet be made`, {
+    indefinite: true,
+    cause: error
+  })
 }

@@ -3,7 +3,7 @@
  * cannot do itself. When that peer is lost, the next one takes its place: of those it was given, then of the
  * members it has come to know.
  */
-import type { MemberLiveness } from '../api.ts'
+import type { Consistency, MemberLiveness } from '../api.ts'
 import { Liveness as WireLiveness, type ForwardAnswer, type Forward } from '../wire/generated/messages.ts'
 import type { CheckedOptions } from './arguments.ts'
 import { AnnulusError } from './errors.ts'
@@ -13,11 +13,18 @@ import { TransportError, type Clock, type Logger, type Remote, type Transport } 
 import { quorumOf } from './register/quorum.ts'
 import { positionOf } from './ring/position.ts'
 import type { Calls, RequestBody } from './rpc-types.ts'
+import { orAbort, sleep } from './time.ts'
 import type { TopologyLog } from './topology/log.ts'
 import type { Topology } from './topology/topology.ts'
 
 /** How long one peer may take to open a channel, in ms, before the next one is tried. */
 const connectTimeoutMs = 3_000
+
+/** For how long a peer that could not do what was asked of it is passed over while another one can be reached, in ms. */
+const passOverMs = 2_000
+
+/** How long is waited before the only peers that can be reached, which have just failed, are asked anew, in ms. */
+const retryPauseMs = 200
 
 /** For how long a member that could not be dialled is left to the contact, in ms. */
 const undialableMs = 10_000
@@ -38,10 +45,13 @@ export class Contact {
   readonly #given: readonly string[]
   readonly #liveness = new Map<string, MemberLiveness>()
   readonly #undialable = new Map<string, number>()
+  /** Peers to be passed over, and until when by the monotonic clock. */
+  readonly #passedOver = new Map<string, number>()
+  readonly #stopping = new AbortController()
+  readonly #onUndialable = new Set<() => void>()
   #remote: Remote | undefined
   #connecting: Promise<Remote> | undefined
   #refreshedAt = -Infinity
-  #stopped = false
 
   constructor(components: ContactComponents, init: { readonly peers: readonly string[] }) {
     this.#components = components
@@ -54,7 +64,7 @@ export class Contact {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#stopping.abort(new AnnulusError('ERR_STOPPED', 'the client has been closed'))
   }
 
   lost(remote: Remote): void {
@@ -67,19 +77,29 @@ export class Contact {
   }
 
   /** Whether enough replicas of a key can be dialled from here, in each ring in force, as far as is known. */
-  canReachQuorum(topology: Topology, key: Uint8Array): boolean {
+  canReachEnough(topology: Topology, key: Uint8Array, consistency: Consistency): boolean {
     if (this.#undialable.size === 0) return true
     const position = positionOf(key)
     return topology.rings.every(ring => {
       const replicas = ring.replicas(position, topology.replicas)
-      return replicas.filter(({ peerId }) => !this.#isUndialable(peerId)).length >= quorumOf(replicas.length)
+      const dialable = replicas.filter(({ peerId }) => !this.#isUndialable(peerId))
+      return dialable.length >= neededOf(consistency, replicas.length)
     })
+  }
+
+  /** Calls `listener` whenever a member turns out not to be dialable; the function returned ends that. */
+  onUndialable(listener: () => void): () => void {
+    this.#onUndialable.add(listener)
+    return () => void this.#onUndialable.delete(listener)
   }
 
   /** Brings log, addresses and liveness up to what a peer knows now. Throws ERR_UNREACHABLE, ERR_CONFIG. */
   async refresh(options: CheckedOptions): Promise<void> {
+    const { clock } = this.#components
+    const deadlineAt = clock.monotonic() + options.deadlineMs
     await this.ask({ fetchLog: { after: this.#components.log.epoch } }, options)
-    const { addresses } = await this.ask({ listAddresses: {} }, options)
+    const left = { ...options, deadlineMs: Math.max(1, deadlineAt - clock.monotonic()) }
+    const { addresses } = await this.ask({ listAddresses: {} }, left)
     this.#refreshedAt = this.#components.clock.monotonic()
     for (const record of addresses?.addresses ?? []) await this.#components.transport.addresses.learn(record)
     this.#liveness.clear()
@@ -92,7 +112,8 @@ export class Contact {
   failedToReach(peerId: string): void {
     const { clock, logger } = this.#components
     this.#undialable.set(peerId, clock.monotonic() + undialableMs)
-    if (clock.monotonic() - this.#refreshedAt < refreshMs || this.#stopped) return
+    for (const listener of [...this.#onUndialable]) listener()
+    if (clock.monotonic() - this.#refreshedAt < refreshMs || this.#stopping.signal.aborted) return
     this.#refreshedAt = clock.monotonic()
     // It may have moved, or the topology may have.
     this.refresh({ deadlineMs: connectTimeoutMs }).catch((error: unknown) =>
@@ -102,11 +123,10 @@ export class Contact {
 
   /** Asks the contact something that has no effect, so that the next peer can be asked instead. */
   async ask(request: RequestBody, options: CheckedOptions): ReturnType<Calls['call']> {
-    return this.#withContact(
-      options,
-      (remote, left) => this.#components.calls.call(remote, request, left),
-      () => true
-    )
+    return this.#withContact(options, {
+      act: (remote, left) => this.#components.calls.call(remote, request, left),
+      mayHaveEffect: () => false
+    })
   }
 
   /** Has the contact coordinate an operation; another one only where the first surely did nothing. */
@@ -115,65 +135,82 @@ export class Contact {
     order: Order,
     options: CheckedOptions
   ): Promise<ForwardAnswer> {
-    const { forward } = await this.#withContact(
-      options,
-      (remote, left) => this.#components.calls.call(remote, { forward: message(left.timeoutMs) }, left),
-      error => order.operation === 'get' || !error.delivered
-    )
+    const { forward } = await this.#withContact(options, {
+      act: (remote, left) => this.#components.calls.call(remote, { forward: message(left.timeoutMs) }, left),
+      mayHaveEffect: error => order.operation !== 'get' && error.delivered
+    })
     if (forward === undefined)
       throw new AnnulusError('ERR_INTERNAL', 'the peer did not answer what was asked')
     return forward
   }
 
-  async #withContact<T>(
-    options: CheckedOptions,
-    act: (remote: Remote, left: { timeoutMs: number; signal?: AbortSignal }) => Promise<T>,
-    mayRepeat: (error: TransportError) => boolean
-  ): Promise<T> {
+  /** Goes from peer to peer until one does what is asked, or may have done it without saying so. */
+  async #withContact<T>(options: CheckedOptions, { act, mayHaveEffect }: Request<T>): Promise<T> {
     const { clock } = this.#components
     const deadlineAt = clock.monotonic() + options.deadlineMs
     for (;;) {
-      const remote = await this.#connected(options)
+      const remote = await this.#connected(options, deadlineAt)
       const left = { ...options, timeoutMs: Math.max(1, deadlineAt - clock.monotonic()) }
       try {
         return await act(remote, left)
       } catch (error) {
         if (!(error instanceof TransportError)) throw error
-        if (error.failure === 'aborted' || clock.monotonic() >= deadlineAt || !mayRepeat(error))
-          throw asUserError(error)
-        if (error.failure === 'overloaded' || error.failure === 'bad-request') throw asUserError(error)
+        const indefinite = mayHaveEffect(error)
+        if (indefinite || isFinal(error) || clock.monotonic() >= deadlineAt) {
+          throw asUserError(error, indefinite)
+        }
+        this.#passedOver.set(remote.peerId, clock.monotonic() + passOverMs)
         this.lost(remote)
       }
     }
   }
 
-  async #connected(options: CheckedOptions): Promise<Remote> {
+  /** The contact, found by all who want one together; each waits as long as it may. */
+  async #connected({ signal }: CheckedOptions, deadlineAt: number): Promise<Remote> {
     if (this.#remote !== undefined) return this.#remote
-    this.#connecting ??= this.#connect(options).finally(() => (this.#connecting = undefined))
-    return this.#connecting
+    const { clock } = this.#components
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined))
+    const limit = new AbortController()
+    const abort = (): void => limit.abort()
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort)
+    const timer = clock.after(Math.max(0, deadlineAt - clock.monotonic()), abort)
+    try {
+      return await orAbort(this.#connecting, limit.signal, () =>
+        signal?.aborted === true
+          ? new AnnulusError('ERR_ABORTED', 'aborted by the caller')
+          : new AnnulusError('ERR_UNREACHABLE', 'no peer could be reached in time')
+      )
+    } finally {
+      timer.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
   }
 
-  async #connect(options: CheckedOptions): Promise<Remote> {
+  async #connect(): Promise<Remote> {
     const { transport, clock } = this.#components
-    const deadlineAt = clock.monotonic() + options.deadlineMs
+    const { signal } = this.#stopping
     const reasons: string[] = []
+    let failedLately: Remote | undefined
     for (const address of this.#candidates()) {
-      const timeoutMs = Math.min(connectTimeoutMs, deadlineAt - clock.monotonic())
-      if (timeoutMs <= 0) break
+      signal.throwIfAborted()
       try {
-        const signal = options.signal === undefined ? {} : { signal: options.signal }
-        this.#remote = await transport.connect(address, { timeoutMs, ...signal })
-        return this.#remote
+        const remote = await transport.connect(address, { timeoutMs: connectTimeoutMs, signal })
+        if (!this.#isPassedOver(remote.peerId)) return (this.#remote = remote)
+        failedLately ??= remote
       } catch (error) {
         if (!(error instanceof TransportError)) throw error
-        if (error.failure === 'aborted') throw asUserError(error)
         if (error.refusal !== undefined && error.refusal.code !== 'busy') {
           throw new AnnulusError('ERR_CONFIG', `${address} refused this client: ${error.refusal.reason}`)
         }
         reasons.push(`${address}: ${error.message}`)
       }
     }
-    throw new AnnulusError('ERR_UNREACHABLE', `no peer could be reached (${reasons.join('; ')})`)
+    if (failedLately === undefined) {
+      throw new AnnulusError('ERR_UNREACHABLE', `no peer could be reached (${reasons.join('; ')})`)
+    }
+    await sleep(clock, retryPauseMs, signal)
+    return (this.#remote = failedLately)
   }
 
   #candidates(): readonly string[] {
@@ -183,12 +220,45 @@ export class Contact {
   }
 
   #isUndialable(peerId: string): boolean {
-    const until = this.#undialable.get(peerId)
+    return this.#isUntil(this.#undialable, peerId)
+  }
+
+  #isPassedOver(peerId: string): boolean {
+    return this.#isUntil(this.#passedOver, peerId)
+  }
+
+  /** Whether a peer is in a map by the time until which it is. */
+  #isUntil(map: Map<string, number>, peerId: string): boolean {
+    const until = map.get(peerId)
     if (until === undefined) return false
     if (until > this.#components.clock.monotonic()) return true
-    this.#undialable.delete(peerId)
+    map.delete(peerId)
     return false
   }
+}
+
+/** What a peer is to do, and what its failure says of the outcome. */
+interface Request<T> {
+  readonly act: (remote: Remote, left: { timeoutMs: number; signal?: AbortSignal }) => Promise<T>
+  /** Whether it may have done what was asked, so that no other one may be asked for it. */
+  readonly mayHaveEffect: (error: TransportError) => boolean
+}
+
+/** Votes that an operation needs in one ring. */
+function neededOf(consistency: Consistency, replicas: number): number {
+  switch (consistency) {
+    case 'one':
+      return Math.min(1, replicas)
+    case 'quorum':
+      return quorumOf(replicas)
+    case 'all':
+      return replicas
+  }
+}
+
+/** Whether no other peer would do better, or is to be asked. */
+function isFinal({ failure }: TransportError): boolean {
+  return failure === 'aborted' || failure === 'overloaded' || failure === 'bad-request'
 }
 
 const livenessNames: Readonly<Record<WireLiveness, MemberLiveness>> = {
@@ -198,8 +268,7 @@ const livenessNames: Readonly<Record<WireLiveness, MemberLiveness>> = {
   [WireLiveness.LIVENESS_DOWN]: 'down'
 }
 
-function asUserError(error: TransportError): AnnulusError {
-  const indefinite = error.delivered
+function asUserError(error: TransportError, indefinite: boolean): AnnulusError {
   const init = { indefinite, cause: error }
   switch (error.failure) {
     case 'aborted':
@@ -211,6 +280,6 @@ function asUserError(error: TransportError): AnnulusError {
     default:
       return indefinite
         ? new AnnulusError('ERR_OUTCOME_UNKNOWN', `the peer did not answer: ${error.message}`, init)
-        : new AnnulusError('ERR_UNREACHABLE', `the peer cannot be reached: ${error.message}`, init)
+        : new AnnulusError('ERR_UNREACHABLE', `the peer did not do it: ${error.message}`, init)
   }
 }

@@ -14,8 +14,8 @@ export interface KnownPeersComponents {
   readonly store: Store
   readonly clock: Clock
   readonly logger: Logger
-  /** Peer ids of the members now. */
-  readonly members: () => readonly string[]
+  /** Peer ids of the members now; undefined while there is no topology: what is kept stays then. */
+  readonly members: () => readonly string[] | undefined
 }
 
 export class KnownPeers {
@@ -48,7 +48,9 @@ export class KnownPeers {
   async save(): Promise<void> {
     const { addresses, store, members } = this.#components
     const changes: MetaChange[] = []
-    const current = new Set(members())
+    const known = members()
+    if (known === undefined) return
+    const current = new Set(known)
     for (const peerId of current) {
       const record = addresses.of(peerId)
       if (record === undefined || this.#kept.get(peerId) === record) continue

@@ -2,10 +2,12 @@
  * Lists the keys that are live, a page at a time in the order of their positions: of one store, or of all
  * members merged, each key once. A listing is no snapshot: keys put or deleted meanwhile may show or not.
  */
+import { AnnulusError } from './errors.ts'
 import { isLive } from './record/record.ts'
 import type { Clock, Store } from './ports.ts'
 import type { MemberId } from './member.ts'
 import type { Calls } from './rpc-types.ts'
+import { quorumOf } from './register/quorum.ts'
 import { comparePositions, positionOf } from './ring/position.ts'
 
 /** Keys on one page: 1 MiB of the largest ones. */
@@ -41,26 +43,49 @@ export async function listOwnKeys(store: Store, clock: Clock, after: Uint8Array)
   return { keys, after: finished ? lastPosition : heads.at(-1)!.position, finished }
 }
 
-/** A page of the live keys of all members that answer. Throws the last error where none does. */
-export async function listClusterKeys(
-  calls: Calls,
-  members: readonly MemberId[],
-  after: Uint8Array,
-  signal?: AbortSignal
-): Promise<KeyPage> {
-  const options = signal === undefined ? { timeoutMs: pageTimeoutMs } : { timeoutMs: pageTimeoutMs, signal }
-  const outcomes = await Promise.allSettled(
-    members.map(async member => {
-      const request = { listKeys: { after: after as Uint8Array<ArrayBuffer>, cluster: false } }
-      const { keyPage } = await calls.call(member, request, { ...options, bulk: true })
-      if (keyPage === undefined) throw new Error(`${member.peerId} answered no page`)
-      return keyPage
-    })
-  )
+export interface ClusterListing {
+  /** Those that may hold a key, in either ring in force. */
+  readonly members: readonly MemberId[]
+  readonly isDown: (member: MemberId) => boolean
+  /** The replication factor. */
+  readonly replicas: number
+  /** Position after which the page begins; empty: the ring's zero. */
+  readonly after: Uint8Array
+  readonly signal: AbortSignal
+}
+
+/**
+ * A page of the live keys of all members. Every acknowledged key is at a quorum, so as many as are one short of
+ * that may be missing. Throws ERR_QUORUM where more are.
+ */
+export async function listClusterKeys(calls: Calls, listing: ClusterListing): Promise<KeyPage> {
+  const { members, isDown, after, signal } = listing
+  const asked = members.filter(member => !isDown(member))
+  const outcomes = await Promise.allSettled(asked.map(member => askForPage(calls, member, after, signal)))
+  signal.throwIfAborted()
   const pages = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-  const failure = outcomes.find(outcome => outcome.status === 'rejected')
-  if (pages.length === 0 && failure !== undefined) throw failure.reason
+  const quorum = quorumOf(Math.min(listing.replicas, members.length))
+  if (members.length - pages.length >= quorum) {
+    const failure = outcomes.find(outcome => outcome.status === 'rejected')
+    throw new AnnulusError(
+      'ERR_QUORUM',
+      `only ${pages.length} of ${members.length} members could be asked for their keys; the listing would have gaps`,
+      { cause: failure?.reason }
+    )
+  }
   return mergePages(pages)
+}
+
+async function askForPage(
+  calls: Calls,
+  member: MemberId,
+  after: Uint8Array,
+  signal: AbortSignal
+): Promise<KeyPage> {
+  const request = { listKeys: { after: after as Uint8Array<ArrayBuffer>, cluster: false } }
+  const { keyPage } = await calls.call(member, request, { timeoutMs: pageTimeoutMs, signal, bulk: true })
+  if (keyPage === undefined) throw new Error(`${member.peerId} answered no page`)
+  return keyPage
 }
 
 /** Up to where every page reaches, each key once. */

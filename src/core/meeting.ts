@@ -122,23 +122,33 @@ export async function keepInTouch(
   init: {
     readonly addresses: () => readonly string[]
     readonly others: () => readonly MemberId[]
+    /** One of them knows of another process that runs as this peer. */
+    readonly onDuplicate: (reason: string) => void
     readonly signal: AbortSignal
   }
 ): Promise<void> {
   const { transport, clock, random, logger } = components
   const isAlone = (): boolean => !transport.remotes().some((remote: Remote) => remote.role === 'peer')
-  try {
-    for (;;) {
-      await sleep(clock, lastPauseMs * (0.75 + random.float() / 2), init.signal)
-      if (init.others().length === 0 || !isAlone()) continue
-      for (const address of init.addresses()) {
-        logger.debug('is alone, and tries an address', {
-          address,
-          outcome: await fetchLog(components, address, init.signal)
-        })
+  while (await hasSlept(clock, lastPauseMs * (0.75 + random.float() / 2), init.signal)) {
+    if (init.others().length === 0 || !isAlone()) continue
+    for (const address of init.addresses()) {
+      try {
+        const outcome = await fetchLog(components, address, init.signal)
+        logger.debug('is alone, and tries an address', { address, outcome })
+      } catch (error) {
+        if (init.signal.aborted) return
+        // Someone else may listen there by now: that ends nothing, but a duplicate does.
+        logger.warn('is alone, and was refused', { address, error: String(error) })
+        if (error instanceof AnnulusError && error.code === 'ERR_DUPLICATE') init.onDuplicate(error.message)
       }
     }
-  } catch (error) {
-    if (!init.signal.aborted) logger.warn('no longer looks for the others', { error: String(error) })
   }
+}
+
+/** Resolves after a pause; with false as soon as the signal aborts. */
+async function hasSlept(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
+  return sleep(clock, ms, signal).then(
+    () => true,
+    () => false
+  )
 }

@@ -6,7 +6,7 @@ import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
 import { hex, identityNames, nextBoot, type Identity } from './identity.ts'
-import { Life } from './life.ts'
+import { Life, type LifeInit } from './life.ts'
 import { greetOthers, keepInTouch, meet } from './meeting.ts'
 import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
@@ -123,6 +123,7 @@ export class Membership {
     const isReturning = this.#log.current?.member(self) !== undefined
     const failure = new AbortController()
     const signal = AbortSignal.any([stop, failure.signal])
+    const onDuplicate = (reason: string): void => failure.abort(new AnnulusError('ERR_DUPLICATE', reason))
     const life = new Life(
       { ...this.#components, log: this.#log },
       {
@@ -131,13 +132,14 @@ export class Membership {
         removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
         isReturning,
         routes: this.#init.routes,
-        onDuplicate: reason => failure.abort(new AnnulusError('ERR_DUPLICATE', reason))
+        onDuplicate
       }
     )
     try {
       await life.load()
       this.#life = life
-      const standing = await this.#reside(life, isReturning, signal)
+      life.liveness.onChange(({ peerId }, liveness) => events.emit('liveness', { peerId, liveness }))
+      const standing = await this.#reside(life, { isReturning, signal, onDuplicate })
       logger.info('is no member any more', { standing })
       if (standing === 'left') await this.#handOverTheRest(life, signal)
       events.emit('gone', { standing })
@@ -155,7 +157,11 @@ export class Membership {
   }
 
   /** Founds, joins or comes back; serves; and resolves with how the membership ended. */
-  async #reside(life: Life, isReturning: boolean, signal: AbortSignal): Promise<'left' | 'removed'> {
+  async #reside(
+    life: Life,
+    init: Pick<LifeInit, 'isReturning' | 'onDuplicate'> & { readonly signal: AbortSignal }
+  ): Promise<'left' | 'removed'> {
+    const { isReturning, onDuplicate, signal } = init
     const { transport, events } = this.#components
     const parts = { ...this.#components, calls: life.calls, log: this.#log }
     const onWaiting = (reason: string): void => events.emit('waiting', { reason })
@@ -168,7 +174,8 @@ export class Membership {
       await greetOthers(parts, { others: life.others(), signal })
     }
     life.start()
-    void keepInTouch(parts, { addresses: () => this.#contacts(), others: () => life.others(), signal })
+    const [addresses, others] = [() => this.#contacts(), () => life.others()]
+    void keepInTouch(parts, { addresses, others, onDuplicate, signal })
     if (!isReturning && this.#log.current?.member(life.self) === undefined) {
       const join = { id: life.self, vnodes: this.#init.vnodes ?? peerDefaults.vnodes }
       await life.petitioner.petition({ join, joinReplicas: this.#init.replicas ?? 0 }, { signal, onWaiting })

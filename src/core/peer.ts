@@ -15,7 +15,7 @@ import type {
   PutResult,
   Status
 } from '../api.ts'
-import { checkCall, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
+import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
 import { describeCluster, membersOf, toJson, type MembersView } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
@@ -24,7 +24,8 @@ import { KnownPeers } from './known-peers.ts'
 import type { Life } from './life.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
 import { locate } from './locate.ts'
-import type { MemberId } from './member.ts'
+import { sameMember, type MemberId } from './member.ts'
+import { Ongoing, type OngoingOptions } from './ongoing.ts'
 import { Membership, type MembershipInit } from './membership.ts'
 import {
   ServeError,
@@ -41,7 +42,11 @@ import {
 import type { ResponseBody } from './rpc-types.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import type { Routes } from './requests/dispatcher.ts'
+import { orAbort, sleep } from './time.ts'
+import type { PetitionWish } from './topology/petitioner.ts'
 import type { Topology } from './topology/topology.ts'
+
+const stoppedMessage = 'the peer has been stopped'
 
 export interface PeerComponents {
   readonly clock: Clock
@@ -51,6 +56,8 @@ export interface PeerComponents {
   readonly logger: Logger
   /** Ends what the peer stands on, after all else has ended. */
   readonly release?: () => Promise<void>
+  /** Where a user may have begun to listen before; made here where left out. */
+  readonly events?: EventEmitter
 }
 
 export interface PeerCoreInit extends Omit<MembershipInit, 'routes'> {
@@ -65,6 +72,7 @@ export class PeerCore implements Peer {
   readonly #version: string
   readonly #membership: Membership
   readonly #knownPeers: KnownPeers
+  readonly #ongoing: Ongoing
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -72,7 +80,8 @@ export class PeerCore implements Peer {
   constructor(components: PeerComponents, init: PeerCoreInit) {
     this.#components = components
     this.#version = init.version
-    this.events = new EventEmitter(components)
+    this.events = components.events ?? new EventEmitter(components)
+    this.#ongoing = new Ongoing(components, { stopped: stoppedMessage })
     this.#membership = new Membership(
       { ...components, events: this.events },
       { ...init, routes: this.#routes() }
@@ -80,7 +89,8 @@ export class PeerCore implements Peer {
     this.#knownPeers = new KnownPeers({
       ...components,
       addresses: components.transport.addresses,
-      members: () => this.#membership.life?.others().map(({ peerId }) => peerId) ?? []
+      // By the log, which a peer that stops still has, and not by the life, which has ended then.
+      members: () => this.#membership.log.current?.current.map(({ peerId }) => peerId)
     })
     this.events.on('topology', () => this.#knownPeers.changed())
   }
@@ -110,47 +120,51 @@ export class PeerCore implements Peer {
 
   /** Resolves when the peer is a member and serves. Throws what made it fail, ERR_STOPPED or ERR_ABORTED. */
   async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options
-    const aborted = Promise.withResolvers<never>()
-    const abort = (): void =>
-      aborted.reject(new AnnulusError('ERR_ABORTED', 'aborted while waiting to be ready'))
-    if (signal?.aborted === true) abort()
-    signal?.addEventListener('abort', abort)
-    try {
-      await Promise.race([this.#membership.ready, aborted.promise])
-    } finally {
-      signal?.removeEventListener('abort', abort)
-    }
+    await orAbort(this.#membership.ready, options.signal, () => {
+      return new AnnulusError('ERR_ABORTED', 'aborted while waiting to be ready')
+    })
   }
 
   /** Ends everything; the store is closed when it resolves. The peer stays a member. */
   async stop(): Promise<void> {
-    this.#stop.abort(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+    this.#stop.abort(new AnnulusError('ERR_STOPPED', stoppedMessage))
     await this.#running
     await this.#close()
   }
 
   async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {
-    const [checkedKey, checkedValue, operation] = [checkKey(key), checkValue(value), checkPut(options)]
-    return toPutResult(await this.#life().coordinator.put(checkedKey, checkedValue, operation))
+    const [checkedKey, checkedValue, put] = [checkKey(key), checkValue(value), checkPut(options)]
+    const outcome = await this.#ongoing.run(put, async signal =>
+      this.#life().coordinator.put(checkedKey, checkedValue, { ...put, signal })
+    )
+    return toPutResult(outcome)
   }
 
   async get(key: Key, options?: OperationOptions): Promise<GetResult | undefined> {
     const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
-    return toGetResult(await this.#life().coordinator.get(checkedKey, operation))
+    const outcome = await this.#ongoing.run(operation, async signal =>
+      this.#life().coordinator.get(checkedKey, { ...operation, signal })
+    )
+    return toGetResult(outcome)
   }
 
   async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
     const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
-    return toPutResult(await this.#life().coordinator.delete(checkedKey, operation))
+    const outcome = await this.#ongoing.run(operation, async signal =>
+      this.#life().coordinator.delete(checkedKey, { ...operation, signal })
+    )
+    return toPutResult(outcome)
   }
 
-  async locate(key: Key): Promise<Location> {
-    return Promise.resolve(locate(this.#topology(), checkKey(key)))
+  async locate(key: Key, options?: UserCallOptions): Promise<Location> {
+    const checkedKey = checkKey(key)
+    return this.#ongoing.run(limited(options), async () =>
+      Promise.resolve(locate(this.#topology(), checkedKey))
+    )
   }
 
-  async members(): Promise<MemberInfo[]> {
-    return Promise.resolve(this.membersNow())
+  async members(options?: UserCallOptions): Promise<MemberInfo[]> {
+    return this.#ongoing.run(limited(options), async () => Promise.resolve(this.membersNow()))
   }
 
   /** The same without waiting, for who watches from within the process. */
@@ -159,14 +173,14 @@ export class PeerCore implements Peer {
   }
 
   async status(options?: UserCallOptions): Promise<Status> {
-    return describeCluster(this.#view(), this.#life().calls, checkCall(options).signal)
+    return this.#ongoing.run(limited(options), async signal => this.#statusNow(signal))
   }
 
   async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {
-    const { signal } = checkCall(options)
     let after: Uint8Array = new Uint8Array()
     for (let finished = false; !finished;) {
-      const page = await this.#clusterKeys(after, signal)
+      // Between two pages it is the user who takes time, which does not count.
+      const page = await this.#ongoing.run(limited(options), async signal => this.#clusterKeys(after, signal))
       yield* page.keys
       after = page.after
       finished = page.finished
@@ -175,18 +189,32 @@ export class PeerCore implements Peer {
 
   /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
   async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
-    const member = this.#memberOf(peerId ?? this.peerId)
-    await this.#life().petitioner.petition({ leave: member }, this.#petitionOptions(options))
+    await this.#change(() => ({ leave: this.#memberOf(peerId ?? this.peerId) }), options)
   }
 
   /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
   async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
-    const wish = { remove: this.#memberOf(peerId), acceptLoss: options?.acceptLoss ?? false }
-    await this.#life().petitioner.petition(wish, this.#petitionOptions(options))
+    const acceptLoss = options?.acceptLoss ?? false
+    await this.#change(() => ({ remove: this.#memberOf(peerId), acceptLoss }), options)
+  }
+
+  async #change(wish: () => PetitionWish, options: UserCallOptions | undefined): Promise<void> {
+    await this.#ongoing.run(checkChange(options), async signal =>
+      this.#life().petitioner.petition(wish(), { signal })
+    )
+  }
+
+  async #statusNow(signal: AbortSignal): Promise<Status> {
+    const status = await describeCluster(this.#view(), this.#life().calls, signal)
+    // Who gave up wants no status of members that had no time to answer.
+    signal.throwIfAborted()
+    return status
   }
 
   async #run(): Promise<void> {
     try {
+      // Whoever has the peer from the same turn of the event loop can listen before anything happens.
+      await sleep(this.#components.clock, 0)
       await this.#membership.run(this.#stop.signal)
       await this.#close()
     } catch (error) {
@@ -198,7 +226,8 @@ export class PeerCore implements Peer {
   #close(): Promise<void> {
     this.#closing ??= (async () => {
       const { transport, store, logger } = this.#components
-      this.#stop.abort(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+      this.#stop.abort(new AnnulusError('ERR_STOPPED', stoppedMessage))
+      await this.#ongoing.stop()
       this.#knownPeers.stop()
       await this.#knownPeers.save().catch((error: unknown) => {
         logger.debug('could not keep the addresses of the members', { error: String(error) })
@@ -222,7 +251,10 @@ export class PeerCore implements Peer {
           throw new ServeError('not-ready', 'this peer is between two lives, or stopping')
         return life.serve(body, context)
       },
-      connected: () => this.#knownPeers.changed(),
+      connected: remote => {
+        this.#knownPeers.changed()
+        this.#membership.life?.liveness.heardFrom(remote)
+      },
       disconnected: remote => this.#membership.life?.liveness.probeSoon(remote.peerId)
     }
   }
@@ -256,15 +288,16 @@ export class PeerCore implements Peer {
       describe: {
         atEpoch: false,
         roles: 'all',
-        serve: async ({ cluster }, { signal }) => {
-          const description = cluster ? await this.status({ signal }) : this.#describeSelf()
-          return { description: { json: toJson(description) } }
-        }
+        serve: ({ cluster }, { signal }) =>
+          asServed(async () => {
+            const description = cluster ? await this.#statusNow(signal) : this.#describeSelf()
+            return { description: { json: toJson(description) } }
+          })
       },
       listKeys: {
         atEpoch: false,
         roles: 'all',
-        serve: (message, { signal }) => this.#listKeys(message, signal)
+        serve: (message, { signal }) => asServed(() => this.#listKeys(message, signal))
       }
     }
   }
@@ -297,9 +330,16 @@ export class PeerCore implements Peer {
     }
   }
 
-  #clusterKeys(after: Uint8Array, signal?: AbortSignal): Promise<KeyPage> {
-    const life = this.#life()
-    return listClusterKeys(life.calls, [life.self, ...life.others()], after, signal)
+  #clusterKeys(after: Uint8Array, signal: AbortSignal): Promise<KeyPage> {
+    const { self, calls, liveness } = this.#life()
+    const { current, replicas } = this.#topology()
+    return listClusterKeys(calls, {
+      members: current,
+      isDown: member => !sameMember(member, self) && liveness.livenessOf(member) === 'down',
+      replicas,
+      after,
+      signal
+    })
   }
 
   // ---- what there is now
@@ -308,7 +348,7 @@ export class PeerCore implements Peer {
   #life(): Life {
     const { life } = this.#membership
     if (life !== undefined) return life
-    if (this.#stop.signal.aborted) throw new AnnulusError('ERR_STOPPED', 'the peer has been stopped')
+    if (this.#stop.signal.aborted) throw new AnnulusError('ERR_STOPPED', stoppedMessage)
     throw new AnnulusError('ERR_UNREACHABLE', 'this peer is not in a cluster yet; wait for it to be ready')
   }
 
@@ -323,8 +363,7 @@ export class PeerCore implements Peer {
     return {
       topology: this.#topology(),
       addresses: this.#components.transport.addresses,
-      livenessOf: member =>
-        member.peerId === self.peerId && member.life === self.life ? 'alive' : liveness.livenessOf(member)
+      livenessOf: member => (sameMember(member, self) ? 'alive' : liveness.livenessOf(member))
     }
   }
 
@@ -333,11 +372,22 @@ export class PeerCore implements Peer {
     if (member !== undefined) return member
     throw new AnnulusError('ERR_INVALID', `${peerId} is no member of this cluster; the status lists them`)
   }
+}
 
-  #petitionOptions(options: UserCallOptions | undefined): { signal: AbortSignal } {
-    const signals = [this.#stop.signal, options?.signal].filter(signal => signal !== undefined)
-    return { signal: AbortSignal.any(signals) }
+/** What this peer cannot answer now another one may: whoever asked is told so. */
+async function asServed(serve: () => Promise<ResponseBody>): Promise<ResponseBody> {
+  try {
+    return await serve()
+  } catch (error) {
+    if (error instanceof AnnulusError) throw new ServeError('not-ready', error.message)
+    throw error
   }
+}
+
+/** A call that is to be over within its deadline. */
+function limited(options: UserCallOptions | undefined): OngoingOptions {
+  const { signal, deadlineMs } = checkCall(options)
+  return { signal, limitMs: deadlineMs }
 }
 
 /** Why two ends may not talk: they are of different networks or clusters. Both values are named. */

@@ -11,7 +11,8 @@ export function toPutResult(outcome: PutOutcome): PutResult {
 export function toGetResult({ record }: GetOutcome): GetResult | undefined {
   if (record === undefined) return undefined
   return {
-    value: record.value,
+    // A copy of the user's own: the record's bytes may be those that the store or a cache holds.
+    value: new Uint8Array(record.value),
     version: formatVersion(record.version),
     expiresAt: record.expiresAt === 0 ? undefined : record.expiresAt
   }
