@@ -118,6 +118,16 @@ describe('a sender', () => {
     expect(left).toBeLessThan(0)
   })
 
+  it('writes all that waited once the stream takes more, though nothing new is asked', async () => {
+    const [a, b] = await startPair()
+    b.handlers.answer = body => Promise.resolve(body.subarray(0, 1))
+    await a.transport.connect(b.address, { timeoutMs })
+    const requests = Array.from({ length: 7 }, (_, n) =>
+      a.transport.request(b.id, new Uint8Array(mebibyte).fill(n), { timeoutMs: 10_000 })
+    )
+    expect((await Promise.all(requests)).map(answer => answer[0])).toEqual([0, 1, 2, 3, 4, 5, 6])
+  })
+
   it('has no more than so many requests in flight', async () => {
     const [a, b] = await startPair()
     b.handlers.answer = () => new Promise(() => undefined)

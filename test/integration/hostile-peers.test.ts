@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -79,7 +78,7 @@ describe('a stream', () => {
     ['an empty message', () => [Uint8Array.of(0)]],
     ['a greeting over the limit', () => [prefixed(new Uint8Array(16_000).fill(0x42))]],
     ['a greeting with the life of nobody', () => [hello('xyz')]],
-    ['a greeting and then random bytes', () => [hello(), randomBytes(5_000)]],
+    ['a greeting and then nonsense', () => [hello(), prefixed(new Uint8Array(200).fill(0xff))]],
     ['a frame of an unknown kind', () => [hello(), prefixed(Uint8Array.of(0x08, 0x77))]],
     ['a frame cut short', () => [hello(), prefixed(Uint8Array.of(0x08, 0x01, 0x22, 0x50, 0x01))]],
     ['a second greeting', () => [hello(), hello()]]
@@ -136,6 +135,16 @@ describe('a stream', () => {
     stream.send(Buffer.concat([hello(), request(1, text('first')), request(2, text('second'))]))
     await until(() => bodies.length === 2, 'the requests')
     expect(bodies).toEqual(['first', 'second'])
+  })
+
+  it('that the other end half-closes is closed as a whole', async () => {
+    const stream = await rawStream(peer)
+    stream.send(hello())
+    await until(() => peer.transport.remotes().length === 2, 'the greeting')
+    await stream.close()
+    await until(() => peer.transport.remotes().length === 1, 'the channel to close')
+    await until(() => stream.status === 'closed', 'the stream to close')
+    await expectOthersUnharmed()
   })
 
   it('whose reader is gone takes none of the requests in work with it', async () => {

@@ -94,7 +94,9 @@ describe('a request', () => {
       return new Promise(() => undefined)
     }
     const controller = new AbortController()
-    const request = a.transport.request(b.id, text('?'), { timeoutMs, signal: controller.signal })
+    // A deadline far away: the abort must come from the caller's cancelling.
+    const options = { timeoutMs: 60_000, signal: controller.signal }
+    const request = a.transport.request(b.id, text('?'), options)
     const failed = expect(request).rejects.toMatchObject({ failure: 'aborted', delivered: true })
     const signal = await seen.promise
     expect(signal.aborted).toBe(false)
