@@ -78,8 +78,11 @@ export class Life {
     })
     const liveness = new Liveness(
       { clock, random, calls, addresses: transport.addresses, logger },
-      { self, boot }
+      { self, boot, onReturn: () => this.mover.refresh() }
     )
+    liveness.onChange((member, state) => {
+      if (state === 'alive') this.mover.reachable(member)
+    })
     const acceptor = new Acceptor({ store, log, logger }, { self })
     const proposer = new Proposer({ clock, random, calls, log, logger }, { self, boot })
     const reporter = new Reporter({ clock, random, calls, log, logger }, { self })

@@ -92,6 +92,38 @@ describe('a cluster', () => {
     await cluster.stop()
   })
 
+  it('fetches what a peer missed while it stood still, without a restart', async () => {
+    const cluster = await SimulatedCluster.of(3, { seed: 12 })
+    const frozen = cluster.peers[2]!
+    cluster.network.host(frozen.peerId)!.freeze()
+    await cluster.time.until(
+      () => livenessOf(cluster.peers[0]!, frozen.peerId) === 'down',
+      20_000,
+      'it is down'
+    )
+    const keys = await fill(cluster, 50, cluster.peers.slice(0, 2))
+    await cluster.time.run(10_000)
+    expect(frozen.disk.records).toBe(0)
+    cluster.network.host(frozen.peerId)!.thaw()
+    await cluster.time.until(() => frozen.disk.records === keys.length, 20_000, 'all records are back')
+    await cluster.stop()
+  })
+
+  it('asks those who come back later than itself for what it missed', async () => {
+    const cluster = await SimulatedCluster.of(3, { seed: 13 })
+    const [first, second, third] = cluster.peers as [SimulatedPeer, SimulatedPeer, SimulatedPeer]
+    cluster.kill(first)
+    const keys = await fill(cluster, 30)
+    cluster.kill(second)
+    cluster.kill(third)
+    await cluster.restart(first)
+    await cluster.time.run(30_000)
+    expect(first.disk.records).toBe(0)
+    await cluster.restart(second)
+    await cluster.time.until(() => first.disk.records === keys.length, 30_000, 'all records are back')
+    await cluster.stop()
+  })
+
   it('grows from one peer to five and shrinks back to one without losing a record', async () => {
     const cluster = await SimulatedCluster.of(1, { seed: 8 })
     const keys = await fill(cluster, 60)
@@ -154,9 +186,12 @@ describe('a cluster', () => {
   })
 })
 
-async function fill(cluster: SimulatedCluster, count: number): Promise<string[]> {
+async function fill(
+  cluster: SimulatedCluster,
+  count: number,
+  running = cluster.peers.filter(({ isRunning }) => isRunning)
+): Promise<string[]> {
   const keys = Array.from({ length: count }, (_, i) => `key ${i}`)
-  const running = cluster.peers.filter(({ isRunning }) => isRunning)
   for (const [i, key] of keys.entries()) {
     await cluster.time.settle(running[i % running.length]!.core.put(key, text(`value of ${key}`)))
   }

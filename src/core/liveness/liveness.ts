@@ -30,6 +30,8 @@ export interface LivenessInit {
   readonly boot: number
   /** Default `lan`. */
   readonly config?: Partial<LivenessConfig>
+  /** Told when this peer learns that others held it to be down: what they did meanwhile, it missed. */
+  readonly onReturn?: () => void
 }
 
 export type LivenessListener = (member: MemberId, liveness: MemberLiveness) => void
@@ -74,7 +76,8 @@ export class Liveness {
     const events = {
       onChange: (entry: Entry) => this.#changed(entry),
       onNews: () => this.#armGossip(),
-      onAccused: (entry: Entry) => this.#doubt(entry.key)
+      onAccused: (entry: Entry) => this.#doubt(entry.key),
+      onReturn: () => init.onReturn?.()
     }
     const table = new MemberTable({ clock, awareness, logger }, { ...init, config, ...events })
     this.#awareness = awareness

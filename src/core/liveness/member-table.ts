@@ -45,6 +45,8 @@ interface TableInit {
   readonly onNews: () => void
   /** Another peer suspects a member: it should be looked into. */
   readonly onAccused: (entry: Entry) => void
+  /** Others held this member to be down, which it refutes: it was out of their reach for a while. */
+  readonly onReturn: () => void
 }
 
 export class MemberTable {
@@ -235,6 +237,7 @@ export class MemberTable {
     this.#awareness.apply(1)
     this.#logger.debug('refuted', { accusation: claim.liveness, incarnation: this.#own.incarnation })
     this.announce()
+    if (claim.liveness === 'down') this.#init.onReturn()
     return toRumour(this.#init.self, this.#own)
   }
 

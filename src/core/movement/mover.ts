@@ -4,7 +4,7 @@
  * thing at a time: a hand-over has ended before a take begins, so nothing is dropped that a take counts on.
  */
 import type { TransferStatus } from '../../api.ts'
-import { sameMember, type MemberId } from '../member.ts'
+import { memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Clock, Logger, Random, Store } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
 import { sleep } from '../time.ts'
@@ -44,7 +44,8 @@ export class Mover {
   readonly #components: MoverComponents
   readonly #self: MemberId
   readonly #transfers = new Map<TransferKind, Progress>()
-  #mayHaveMissed: boolean
+  /** Whom to ask for what this member may have missed: all it shares ranges with, or those left of them. */
+  #toAsk: 'all' | ReadonlySet<string>
   #work = new AbortController()
   #stop = new AbortController()
   #running: Promise<void> | undefined
@@ -54,7 +55,7 @@ export class Mover {
   constructor(components: MoverComponents, init: MoverInit) {
     this.#components = components
     this.#self = init.self
-    this.#mayHaveMissed = init.isReturning
+    this.#toAsk = init.isReturning ? 'all' : new Set()
   }
 
   start(): void {
@@ -72,10 +73,15 @@ export class Mover {
     this.#work.abort()
   }
 
-  /** This member was out of reach for a while: what it missed is to be fetched. */
-  cameBack(): void {
-    this.#mayHaveMissed = true
+  /** Fetches what this member may have missed while it was out of the others' reach. */
+  refresh(): void {
+    this.#toAsk = 'all'
     this.#work.abort()
+  }
+
+  /** A member answers again: if it is still to be asked for what was missed, this is the time. */
+  reachable(member: MemberId): void {
+    if (this.#toAsk !== 'all' && this.#toAsk.has(memberKey(member))) this.#work.abort()
   }
 
   transfers(): TransferStatus[] {
@@ -114,10 +120,10 @@ export class Mover {
   async #workOnce(signal: AbortSignal): Promise<void> {
     const topology = this.#components.topology()
     if (topology?.transition !== undefined) await this.#takePart(topology, topology.transition.latest, signal)
-    if (topology !== undefined && this.#mayHaveMissed) {
-      this.#mayHaveMissed = false
-      await this.#track('take', progress =>
-        refresh(this.#components, { self: this.#self, topology, signal, progress })
+    if (topology !== undefined && (this.#toAsk === 'all' || this.#toAsk.size > 0)) {
+      const toAsk = this.#toAsk
+      this.#toAsk = await this.#track('take', progress =>
+        refresh(this.#components, { self: this.#self, topology, toAsk, signal, progress })
       )
     }
     const { kept } = await this.#handOver(signal)

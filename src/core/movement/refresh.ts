@@ -1,6 +1,6 @@
 /**
  * After a time away a member may have missed writes: it pulls what it replicates from each of the other
- * replicas. Whoever cannot be reached is left out: quorums do without, and it refreshes itself when it is back.
+ * replicas. Whoever cannot be reached is left for later: quorums do without.
  */
 import { memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Logger, Store } from '../ports.ts'
@@ -21,13 +21,25 @@ export interface RefreshComponents {
 export interface RefreshInit {
   readonly self: MemberId
   readonly topology: Topology
+  /** Keys of the members to ask; all that share ranges with this one. */
+  readonly toAsk: 'all' | ReadonlySet<string>
   readonly signal: AbortSignal
   readonly progress: Progress
 }
 
-export async function refresh(components: RefreshComponents, init: RefreshInit): Promise<void> {
+/** Gives the keys of the members that could not be asked. Throws when the signal aborts or the epoch moves. */
+export async function refresh(
+  components: RefreshComponents,
+  init: RefreshInit
+): Promise<ReadonlySet<string>> {
+  const left = new Set<string>()
   for (const { member, ranges } of sharedRanges(init.topology, init.self)) {
-    if (!components.isAlive(member)) continue
+    const key = memberKey(member)
+    if (init.toAsk !== 'all' && !init.toAsk.has(key)) continue
+    if (!components.isAlive(member)) {
+      left.add(key)
+      continue
+    }
     try {
       await pull(components, {
         source: member,
@@ -43,8 +55,10 @@ export async function refresh(components: RefreshComponents, init: RefreshInit):
       init.signal.throwIfAborted()
       if (error instanceof EpochMovedError) throw error
       components.logger.debug('could not refresh', { from: member.peerId, error: String(error) })
+      left.add(key)
     }
   }
+  return left
 }
 
 /** What this member replicates together with each of the others, in the ring before and the one after. */
