@@ -67,9 +67,15 @@ export async function serveForward(
   try {
     return { forward: await carryOut(coordinator, message, asked.signal) }
   } catch (error) {
-    if (error instanceof AnnulusError) return { forward: { ...nothing, failure: toFailure(error) } }
-    throw error
+    if (!(error instanceof AnnulusError)) throw error
+    // Another peer may be in the cluster already, or still be: the client goes on to that.
+    if (isNotServing(error)) throw new ServeError('not-ready', error.message)
+    return { forward: { ...nothing, failure: toFailure(error) } }
   }
+}
+
+function isNotServing({ code, indefinite }: AnnulusError): boolean {
+  return !indefinite && (code === 'ERR_UNREACHABLE' || code === 'ERR_STOPPED')
 }
 
 async function carryOut(

@@ -1,5 +1,6 @@
 /** How a peer finds the others: at its first start by the addresses it was given, later by those it knows. */
 import { AnnulusError } from './errors.ts'
+import type { Liveness } from './liveness/liveness.ts'
 import type { MemberId } from './member.ts'
 import {
   TransportError,
@@ -26,6 +27,9 @@ const greetTimeoutMs = 1_500
 
 /** How many of the others it asks that. */
 const maxGreeted = 8
+
+/** How many of those it is connected to are asked where the others listen. */
+const maxAsked = 3
 
 export interface MeetingComponents {
   readonly transport: Transport
@@ -110,6 +114,29 @@ export async function greetOthers(
       )
     )
   await Promise.allSettled(greeted)
+  init.signal.throwIfAborted()
+}
+
+/**
+ * Learns from some of those it is connected to where the others listen and how they are, so that it can reach
+ * them even if the one that it joined through is lost before its pings have told.
+ */
+export async function askAround(
+  components: MeetingComponents,
+  init: { readonly liveness: Pick<Liveness, 'hear'>; readonly signal: AbortSignal }
+): Promise<void> {
+  const { transport, calls, logger } = components
+  const options = { timeoutMs: connectTimeoutMs, signal: init.signal }
+  const peers = transport.remotes().filter(({ role }) => role === 'peer')
+  const asked = peers.slice(0, maxAsked).map(async remote => {
+    const { addresses } = await calls.call(remote, { listAddresses: {} }, options)
+    for (const record of addresses?.addresses ?? []) await transport.addresses.learn(record)
+    init.liveness.hear(addresses?.rumours ?? [])
+  })
+  for (const outcome of await Promise.allSettled(asked)) {
+    if (outcome.status === 'rejected')
+      logger.debug('could not ask where the others are', { error: String(outcome.reason) })
+  }
   init.signal.throwIfAborted()
 }
 

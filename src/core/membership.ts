@@ -7,7 +7,7 @@ import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
 import { hex, identityNames, nextBoot, type Identity } from './identity.ts'
 import { Life, type LifeInit } from './life.ts'
-import { greetOthers, keepInTouch, meet } from './meeting.ts'
+import { askAround, greetOthers, keepInTouch, meet } from './meeting.ts'
 import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
 import type { Routes } from './requests/dispatcher.ts'
@@ -182,6 +182,7 @@ export class Membership {
     }
     const standing = await this.#until(life.self, now => now !== 'joining', signal)
     if (isOver(standing)) return standing === 'left' ? 'left' : 'removed'
+    await askAround(parts, { liveness: life.liveness, signal })
     this.#ready.resolve(undefined)
     events.emit('ready', {
       peerId: life.self.peerId,

@@ -73,7 +73,8 @@ describe('a peer that joins', () => {
     await same.ready()
     const other = await startPeer({ networkKey: keyFile('b'), join: [addressOf(founder)] })
     const { reason } = await next(other, 'waiting')
-    expect(reason).toContain('private network key')
+    // Either end may take the other's first bytes for the beginning of something long, and wait for the rest.
+    expect(reason).toMatch(/private network key|did not answer/)
   })
 
   it('finds nobody where it is not on the allow list', async () => {
@@ -161,11 +162,12 @@ describe('a peer that stops', () => {
 
   it('leaves no socket and no timer behind, however often and soon it is stopped', async () => {
     const before = sockets()
-    const { peers, stop } = await startCluster(3)
+    const cluster = await startCluster(3)
+    const { peers } = cluster
     await peers[0]!.put('k', bytes('x'))
     expect(sockets()).toBeGreaterThan(before)
-    await Promise.all([stop(), stop()])
-    await stop()
+    await Promise.all([cluster.stop(), cluster.stop()])
+    await cluster.stop()
     const early = await createPeer({ join: ['/ip4/127.0.0.1/tcp/1'] })
     await early.stop()
     await errorOf('ERR_STOPPED', () => early.ready())
@@ -274,20 +276,39 @@ describe('members', () => {
     expect(error.message).toContain('last member')
   })
 
-  it('remove one that is dead; what would lose data only where that is accepted', async () => {
+  it('remove one that is dead, and replicate anew what it held', async () => {
     const { peers } = await startCluster(4, () => ({ replicas: 2 }))
     const [a, b, c, d] = [peers[0]!, peers[1]!, peers[2]!, peers[3]!]
-    const liveness: string[] = []
-    a.on('liveness', event => liveness.push(`${event.peerId} ${event.liveness}`))
+    const suspected = new Promise<void>(resolve => {
+      a.on('liveness', ({ peerId, liveness }) => {
+        if (peerId === d.peerId && liveness === 'suspect') resolve()
+      })
+    })
     for (let i = 0; i < 20; i++) await a.put(`k${i}`, bytes(`v${i}`), { consistency: 'all' })
     await d.stop()
-    await until(() => liveness.includes(`${d.peerId} suspect`), 'd is suspected')
-    await a.remove(d.peerId, { acceptLoss: true })
-    await until(async () => (await b.members()).length === 3, 'b knows')
-    for (let i = 0; i < 20; i++) {
-      expect(text((await b.get(`k${i}`, { consistency: 'all' }))?.value)).toBe(`v${i}`)
+    await suspected
+    await a.remove(d.peerId)
+    for (const peer of [a, b, c]) {
+      await until(async () => (await peer.members()).length === 3, 'it knows')
+      for (let i = 0; i < 20; i++) {
+        expect(text((await peer.get(`k${i}`, { consistency: 'all' }))?.value)).toBe(`v${i}`)
+      }
     }
-    expect(await c.members()).toHaveLength(3)
+  })
+
+  it('give up the only copies of something only where that is accepted', async () => {
+    const { peers } = await startCluster(3, () => ({ replicas: 1 }))
+    const [a, b, c] = [peers[0]!, peers[1]!, peers[2]!]
+    await c.stop()
+    await until(
+      async () => (await a.members()).some(({ liveness }) => liveness !== 'alive'),
+      'it does not answer'
+    )
+    const error = await errorOf('ERR_REFUSED', () => a.remove(c.peerId))
+    expect(error.message).toContain(`too few copies left; missing are ${c.peerId}`)
+    await a.remove(c.peerId, { acceptLoss: true })
+    await until(async () => (await b.members()).length === 2, 'b knows')
+    for (let i = 0; i < 20; i++) await b.put(`k${i}`, bytes(`v${i}`))
   })
 
   it('that were removed while they run join anew by themselves', async () => {
@@ -311,10 +332,13 @@ describe('clocks half a minute apart', () => {
   it('do not keep a get from seeing the put that was answered just before', async () => {
     const skews = [-30_000, 0, 30_000]
     const { peers } = await startCluster(3, index => ({ clockSkewMs: skews[index]! }))
-    for (let i = 0; i < 1_000; i++) {
-      const [writer, reader] = [peers[i % 3]!, peers[(i + 1 + (Math.floor(i / 3) % 2)) % 3]!]
-      await writer.put('clock', bytes(String(i)))
-      expect(text((await reader.get('clock'))?.value)).toBe(String(i))
+    const chain = async (key: string): Promise<void> => {
+      for (let i = 0; i < 250; i++) {
+        const [writer, reader] = [peers[i % 3]!, peers[(i + 1 + (Math.floor(i / 3) % 2)) % 3]!]
+        await writer.put(key, bytes(String(i)))
+        expect(text((await reader.get(key))?.value)).toBe(String(i))
+      }
     }
+    await Promise.all(['w', 'x', 'y', 'z'].map(chain))
   })
 })
