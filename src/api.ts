@@ -121,17 +121,21 @@ export interface KeyValueStore {
   members(options?: CallOptions): Promise<MemberInfo[]>
   /** The members with what each says of itself. */
   status(options?: CallOptions): Promise<Status>
-  /** All live keys, each once, in ring order; a listing, not a snapshot. */
+  /**
+   * All live keys, each once, in ring order; a listing, not a snapshot. The deadline is that of each page.
+   * Throws ERR_QUORUM where so many members are away that keys would be left out.
+   */
   keys(options?: CallOptions): AsyncIterable<Uint8Array>
   /**
    * Has a member hand over what it holds and leave for good. Resolves when the topology shows it gone.
-   * `peerId` may be left out on a peer: itself.
+   * `peerId` may be left out: the peer itself, or the one that a client is connected to. Takes as long as there
+   * are records to move, unless a deadline is given; past it (ERR_OUTCOME_UNKNOWN) the change goes on.
    */
   leave(peerId?: string, options?: CallOptions): Promise<void>
   /**
    * Removes a member that will not come back, and replicates anew what it held. Resolves when the topology
-   * shows it gone. Refused (ERR_REFUSED) where the only copies of some range would be lost, unless
-   * `acceptLoss`.
+   * shows it gone; deadline as for `leave`. Refused (ERR_REFUSED) where the only copies of some range would be
+   * lost, unless `acceptLoss`.
    */
   remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void>
 }
