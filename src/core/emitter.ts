@@ -16,8 +16,10 @@ export class EventEmitter implements Emitter {
   on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void {
     const listeners = this.#listeners.get(event) ?? new Set()
     this.#listeners.set(event, listeners)
-    listeners.add(listener)
-    return () => listeners.delete(listener)
+    // A function of its own, so that one listener added twice is two.
+    const added: Listener = event => listener(event)
+    listeners.add(added)
+    return () => void listeners.delete(added)
   }
 
   /** A listener that throws is logged: it must not stop the peer. */
