@@ -14,7 +14,7 @@ const chaosMs = 120_000
 
 describe('a cluster under load and faults (G4, G7)', () => {
   it.each(seeds)('is linearizable, and whole again when the faults stop (seed %i)', async seed => {
-    const cluster = await SimulatedCluster.of(5, { seed, network: { loss: 0.001 } })
+    const cluster = await SimulatedCluster.of(5, { seed, network: { loss: 0.001 }, disk: { syncMs: 1 } })
     const history = new History(cluster.time)
     const untilMs = cluster.time.nowMs + chaosMs
     const random = cluster.random.fork('scenario')
@@ -30,7 +30,7 @@ describe('a cluster under load and faults (G4, G7)', () => {
     await settleDown(cluster)
     const last = new History(cluster.time)
     for (const key of history.keys) {
-      for (const { core } of running(cluster)) {
+      for (const { core } of cluster.running) {
         await cluster.time.settle(last.read(key, () => textOf(core.get(key))))
       }
     }
@@ -50,15 +50,17 @@ async function runClient(
   untilMs: number
 ): Promise<void> {
   for (let i = 0; cluster.time.nowMs < untilMs; i++) {
-    const { core } = random.pick(running(cluster))
+    const peer = random.pick(cluster.running)
     const key = `key ${random.integer(12)}`
     const options = { deadline: 3_000 }
     const draw = random.float()
-    if (draw < 0.5) await history.read(key, () => textOf(core.get(key, options)))
+    if (draw < 0.5) await history.read(key, () => textOf(cluster.ask(peer, core => core.get(key, options))))
     else if (draw < 0.9) {
       const value = `${number}/${i}`
-      await history.write(key, value, () => core.put(key, new TextEncoder().encode(value), options))
-    } else await history.write(key, undefined, () => core.delete(key, options))
+      await history.write(key, value, () =>
+        cluster.ask(peer, core => core.put(key, new TextEncoder().encode(value), options))
+      )
+    } else await history.write(key, undefined, () => cluster.ask(peer, core => core.delete(key, options)))
     await pause(cluster, random.float() * 2_000)
   }
 }
@@ -67,7 +69,7 @@ async function runClient(
 async function runFaults(cluster: SimulatedCluster, random: SeededRandom, untilMs: number): Promise<void> {
   while (cluster.time.nowMs < untilMs) {
     await pause(cluster, 2_000 + random.float() * 8_000)
-    const victim = random.pick(running(cluster))
+    const victim = random.pick(cluster.running)
     switch (random.integer(6)) {
       case 0:
         cluster.kill(victim)
@@ -78,13 +80,13 @@ async function runFaults(cluster: SimulatedCluster, random: SeededRandom, untilM
         cluster.kill(victim)
         await cluster.restartEmpty(victim)
         // One disk at a time may be lost: the next one only when this one's records are replicated anew.
-        await victim.core.ready()
+        await cluster.ask(victim, core => core.ready())
         break
       case 2:
         if (cluster.peers.length < 9) await cluster.add({ skewMs: random.integer(60_000) - 30_000 })
         break
       case 3:
-        if (running(cluster).length > 4) await leave(cluster, victim)
+        if (cluster.running.length > 4) await leave(cluster, victim)
         break
       case 4:
         cluster.network.cut([victim.peerId], others(cluster, victim), { oneWay: random.chance(0.3) })
@@ -92,9 +94,9 @@ async function runFaults(cluster: SimulatedCluster, random: SeededRandom, untilM
         cluster.network.heal()
         break
       default:
-        cluster.network.host(victim.peerId)?.freeze()
+        cluster.freeze(victim)
         await pause(cluster, random.float() * 20_000)
-        cluster.network.host(victim.peerId)?.thaw()
+        cluster.thaw(victim)
     }
   }
 }
@@ -104,7 +106,7 @@ async function leave(cluster: SimulatedCluster, peer: SimulatedPeer): Promise<vo
   const giveUp = new AbortController()
   const timer = cluster.time.after(30_000, () => giveUp.abort())
   try {
-    await peer.core.leave(peer.peerId, { signal: giveUp.signal })
+    await cluster.ask(peer, core => core.leave(peer.peerId, { signal: giveUp.signal }))
   } catch {
     // It leaves later, or not: what holds then must hold as well.
   } finally {
@@ -116,7 +118,7 @@ async function settleDown(cluster: SimulatedCluster): Promise<void> {
   cluster.network.heal()
   cluster.network.loss = 0
   await cluster.time.until(
-    () => running(cluster).every(peer => seesAllWell(cluster, peer)),
+    () => cluster.running.every(peer => seesAllWell(cluster, peer)),
     180_000,
     'all are up'
   )
@@ -127,7 +129,7 @@ function seesAllWell(cluster: SimulatedCluster, { core }: SimulatedPeer): boolea
   if (!isServing(core)) return false
   const members = core.membersNow()
   const isWell = members.every(({ standing, liveness }) => standing === 'up' && liveness === 'alive')
-  return isWell && members.length === running(cluster).length
+  return isWell && members.length === cluster.running.length
 }
 
 function isServing(core: SimulatedPeer['core']): boolean {
@@ -140,13 +142,9 @@ function isServing(core: SimulatedPeer['core']): boolean {
 
 /** All stores together hold each record, in one version, on exactly its replicas. */
 async function isConverged(cluster: SimulatedCluster): Promise<boolean> {
-  const contents = await Promise.all(running(cluster).map(({ disk }) => disk.contents()))
-  const replicas = Math.min(3, running(cluster).length)
+  const contents = await Promise.all(cluster.running.map(({ disk }) => disk.contents()))
+  const replicas = Math.min(3, cluster.running.length)
   return contents.flat().length === replicas * new Set(contents.flat()).size
-}
-
-function running(cluster: SimulatedCluster): SimulatedPeer[] {
-  return cluster.peers.filter(({ isRunning, hasLeft }) => isRunning && !hasLeft)
 }
 
 function others(cluster: SimulatedCluster, peer: SimulatedPeer): string[] {

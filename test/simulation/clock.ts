@@ -3,6 +3,7 @@
  * clocks that read it with a skew of their own.
  */
 import type { Clock, Random, Timer } from '../../src/core/ports.ts'
+import type { SimulatedProcess } from './process.ts'
 
 interface Event {
   readonly atMs: number
@@ -142,11 +143,14 @@ export class VirtualTime {
 /** One peer's clock: reads virtual time, off by `skewMs`; timers fire by virtual time. */
 export class VirtualClock implements Clock {
   readonly #time: VirtualTime
+  readonly #process: SimulatedProcess | undefined
   /** How far the wall clock is ahead of virtual time, in ms; may be changed at any moment: a step. */
   skewMs: number
 
-  constructor(time: VirtualTime, init: { skewMs?: number } = {}) {
+  /** `process`: whose timers they are; those of a process that stands still fire when it goes on. */
+  constructor(time: VirtualTime, init: { skewMs?: number; process?: SimulatedProcess } = {}) {
     this.#time = time
+    this.#process = init.process
     this.skewMs = init.skewMs ?? 0
   }
 
@@ -159,7 +163,20 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    return this.#time.after(delayMs, fire)
+    const process = this.#process
+    if (process === undefined) return this.#time.after(delayMs, fire)
+    let isCancelled = false
+    const timer = this.#time.after(delayMs, () =>
+      process.enter(() => {
+        if (!isCancelled) fire()
+      })
+    )
+    return {
+      cancel: () => {
+        isCancelled = true
+        timer.cancel()
+      }
+    }
   }
 }
 

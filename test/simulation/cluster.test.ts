@@ -95,7 +95,7 @@ describe('a cluster', () => {
   it('fetches what a peer missed while it stood still, without a restart', async () => {
     const cluster = await SimulatedCluster.of(3, { seed: 12 })
     const frozen = cluster.peers[2]!
-    cluster.network.host(frozen.peerId)!.freeze()
+    cluster.freeze(frozen)
     await cluster.time.until(
       () => livenessOf(cluster.peers[0]!, frozen.peerId) === 'down',
       20_000,
@@ -104,7 +104,7 @@ describe('a cluster', () => {
     const keys = await fill(cluster, 50, cluster.peers.slice(0, 2))
     await cluster.time.run(10_000)
     expect(frozen.disk.records).toBe(0)
-    cluster.network.host(frozen.peerId)!.thaw()
+    cluster.thaw(frozen)
     await cluster.time.until(() => frozen.disk.records === keys.length, 20_000, 'all records are back')
     await cluster.stop()
   })
@@ -186,11 +186,7 @@ describe('a cluster', () => {
   })
 })
 
-async function fill(
-  cluster: SimulatedCluster,
-  count: number,
-  running = cluster.peers.filter(({ isRunning }) => isRunning)
-): Promise<string[]> {
+async function fill(cluster: SimulatedCluster, count: number, running = cluster.running): Promise<string[]> {
   const keys = Array.from({ length: count }, (_, i) => `key ${i}`)
   for (const [i, key] of keys.entries()) {
     await cluster.time.settle(running[i % running.length]!.core.put(key, text(`value of ${key}`)))

@@ -4,14 +4,14 @@
  */
 import { MemoryStore } from '../../src/storage/memory.ts'
 import { ClientCore, type ClientCoreInit } from '../../src/core/client.ts'
+import { AnnulusError } from '../../src/core/errors.ts'
 import { PeerCore, type PeerCoreInit } from '../../src/core/peer.ts'
-import type { Logger, Store } from '../../src/core/ports.ts'
-import { formatVersion } from '../../src/core/record/version.ts'
-import { formatPosition } from '../../src/core/ring/position.ts'
-import { wholeRing } from '../../src/core/ring/range.ts'
+import type { Logger } from '../../src/core/ports.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from './clock.ts'
+import { SimulatedDisk, type DiskInit } from './disk.ts'
 import { SimulatedNetwork, type NetworkInit } from './network.ts'
+import { SimulatedProcess } from './process.ts'
 import { SeededRandom } from './random.ts'
 
 /** One peer: its process may end and begin again, its disk stays. */
@@ -19,10 +19,10 @@ export interface SimulatedPeer {
   readonly index: number
   readonly peerId: string
   readonly address: string
-  readonly clock: VirtualClock
-  disk: Disk
+  disk: SimulatedDisk
+  clock: VirtualClock
+  process: SimulatedProcess
   core: PeerCore
-  isRunning: boolean
   /** It left for good: its disk counts no more. */
   hasLeft: boolean
 }
@@ -30,6 +30,7 @@ export interface SimulatedPeer {
 export interface ClusterInit {
   readonly seed: number
   readonly network?: NetworkInit
+  readonly disk?: DiskInit
   /** Virtual nodes of each peer; few keep a run quick. Default 16. */
   readonly vnodes?: number
   readonly replicas?: number
@@ -57,19 +58,19 @@ export class SimulatedCluster {
   /** Peers that found a cluster and join it, one after the other or at once; all of them ready. */
   static async of(count: number, init: ClusterInit): Promise<SimulatedCluster> {
     const cluster = new SimulatedCluster(init)
-    await cluster.ready(await cluster.add())
-    await Promise.all(Array.from({ length: count - 1 }, () => cluster.add()))
+    await cluster.ready(await cluster.time.settle(cluster.add()))
+    await cluster.time.settle(Promise.all(Array.from({ length: count - 1 }, () => cluster.add())))
     for (const peer of cluster.peers) await cluster.ready(peer)
     return cluster
   }
 
-  /** Starts another peer, which joins through the first of them. */
+  /** Starts another peer, which joins through those that run. */
   async add(init: Partial<PeerCoreInit> & { skewMs?: number } = {}): Promise<SimulatedPeer> {
+    const { skewMs = 0, ...coreInit } = init
     const index = this.peers.length
     const peerId = peerIdOf(index)
-    const clock = new VirtualClock(this.time, { skewMs: init.skewMs ?? 0 })
-    const place = { index, peerId, address: `sim:${peerId}`, clock, disk: new Disk(), hasLeft: false }
-    const peer: SimulatedPeer = { ...place, core: this.#core(place, init), isRunning: true }
+    const place = { index, peerId, address: `sim:${peerId}`, disk: this.#disk(), hasLeft: false }
+    const peer: SimulatedPeer = { ...place, ...this.#begin(place, coreInit, skewMs) }
     this.peers.push(peer)
     await this.#start(peer)
     return peer
@@ -77,22 +78,46 @@ export class SimulatedCluster {
 
   /** The process ends at once: nothing it was about to do happens. */
   kill(peer: SimulatedPeer): void {
-    peer.isRunning = false
+    peer.process.kill()
     this.network.host(peer.peerId)?.crash()
-    peer.disk.cutOff()
-    void peer.core.stop()
   }
 
+  /** The process stands still, as by SIGSTOP, until it thaws. */
+  freeze(peer: SimulatedPeer): void {
+    peer.process.freeze()
+  }
+
+  thaw(peer: SimulatedPeer): void {
+    peer.process.thaw()
+  }
+
+  /** Starts a killed peer, or one that runs, which is killed first, from its disk. */
   async restart(peer: SimulatedPeer, init: Partial<PeerCoreInit> = {}): Promise<void> {
-    peer.core = this.#core(peer, init)
-    peer.isRunning = true
+    this.kill(peer)
+    Object.assign(peer, this.#begin(peer, init, peer.clock.skewMs))
     await this.#start(peer)
   }
 
-  /** Starts again with an empty disk; a killed peer, or one that runs. */
+  /** The same with an empty disk. */
   async restartEmpty(peer: SimulatedPeer): Promise<void> {
-    peer.disk = new Disk()
+    this.kill(peer)
+    peer.disk = this.#disk()
     await this.restart(peer)
+  }
+
+  /**
+   * The answer of a peer, or ERR_STOPPED when its process is killed first, as whoever runs in that process would
+   * never learn of it: with an outcome that is open.
+   */
+  async ask<T>(peer: SimulatedPeer, call: (core: PeerCore) => Promise<T>): Promise<T> {
+    const died = peer.process.died.then(() => {
+      throw new AnnulusError('ERR_STOPPED', 'the process was killed', { indefinite: true })
+    })
+    // A process that stands still takes no calls either.
+    const answer = new Promise<T>((resolve, reject) => {
+      peer.process.enter(() => void call(peer.core).then(resolve, reject))
+    })
+    return Promise.race([answer, died])
   }
 
   async ready(peer: SimulatedPeer, limitMs = 120_000): Promise<void> {
@@ -111,13 +136,18 @@ export class SimulatedCluster {
     return client
   }
 
+  /** Those whose process runs, or stands still, and that have not left. */
+  get running(): SimulatedPeer[] {
+    return this.peers.filter(({ process, hasLeft }) => process.isAlive && !hasLeft)
+  }
+
   /** Copies of records in all stores together, tombstones among them. */
   copies(): number {
-    return this.peers.filter(({ isRunning }) => isRunning).reduce((sum, { disk }) => sum + disk.records, 0)
+    return this.running.reduce((sum, { disk }) => sum + disk.records, 0)
   }
 
   async stop(): Promise<void> {
-    for (const peer of this.peers) if (peer.isRunning) await this.time.settle(peer.core.stop())
+    for (const peer of this.running) await this.time.settle(peer.core.stop())
   }
 
   async #start(peer: SimulatedPeer): Promise<void> {
@@ -127,18 +157,27 @@ export class SimulatedCluster {
     await peer.core.start()
   }
 
-  #core(
-    { peerId, clock, disk }: Omit<SimulatedPeer, 'core' | 'isRunning'>,
-    init: Partial<PeerCoreInit>
-  ): PeerCore {
+  #disk(): SimulatedDisk {
+    const random = this.random.fork('disk')
+    return new SimulatedDisk({ time: this.time, random }, this.#init.disk)
+  }
+
+  /** A process on a peer's disk, not yet started. */
+  #begin(
+    { peerId, disk }: Pick<SimulatedPeer, 'peerId' | 'disk'>,
+    init: Partial<PeerCoreInit>,
+    skewMs: number
+  ): Pick<SimulatedPeer, 'process' | 'clock' | 'core'> {
     const { vnodes = 16, replicas } = this.#init
+    const process = new SimulatedProcess()
+    const clock = new VirtualClock(this.time, { skewMs, process })
     const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
-    return new PeerCore(
+    const core = new PeerCore(
       {
         clock,
         random: this.random.fork(peerId),
-        transport: this.network.transport(peerId),
-        store: disk.open(),
+        transport: this.network.transport(peerId, process),
+        store: disk.open(process),
         logger: this.#logger(`peer ${peerId.slice(-4)}`)
       },
       {
@@ -149,6 +188,7 @@ export class SimulatedCluster {
         ...init
       }
     )
+    return { process, clock, core }
   }
 
   #logger(name: string): Logger {
@@ -157,45 +197,5 @@ export class SimulatedCluster {
       if (isVerbose) console.log(this.time.nowMs.toFixed(1), level, name, message, fields ?? '')
     }
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
-  }
-}
-
-/**
- * A disk, and the handle that one process has on it. When the process is killed its handle is cut off: what
- * still runs in it reaches the disk no more, which its successor opens.
- */
-class Disk {
-  readonly #contents = new MemoryStore()
-  #cutOff = (): void => undefined
-
-  get records(): number {
-    return this.#contents.usage().records
-  }
-
-  /** What lies on it: position and version of each record, in hex, in ring order. */
-  async contents(): Promise<string[]> {
-    const heads = await this.#contents.heads(wholeRing, { limit: Infinity })
-    return heads.map(({ position, version }) => `${formatPosition(position)} ${formatVersion(version)}`)
-  }
-
-  open(): Store {
-    this.cutOff()
-    let isCutOff = false
-    this.#cutOff = () => void (isCutOff = true)
-    return new Proxy<Store>(this.#contents, {
-      get: (contents, name: keyof Store) => {
-        if (name === 'close') return () => Promise.resolve()
-        const value: unknown = Reflect.get(contents, name, contents)
-        if (typeof value !== 'function') return value
-        const method = value as (...args: unknown[]) => unknown
-        return isCutOff
-          ? () => new Promise(() => undefined)
-          : (...args: unknown[]) => method.apply(contents, args)
-      }
-    })
-  }
-
-  cutOff(): void {
-    this.#cutOff()
   }
 }

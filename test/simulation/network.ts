@@ -13,6 +13,7 @@ import {
   type TransportHandlers
 } from '../../src/core/ports.ts'
 import type { VirtualTime } from './clock.ts'
+import { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
 
 export interface NetworkInit {
@@ -45,9 +46,9 @@ export class SimulatedNetwork {
   }
 
   /** The transport of a process; a second one for the same peer id takes the place of the first (a restart). */
-  transport(peerId: string): SimulatedTransport {
+  transport(peerId: string, process = new SimulatedProcess()): SimulatedTransport {
     this.#hosts.get(peerId)?.crash()
-    const host = new SimulatedTransport(this, peerId)
+    const host = new SimulatedTransport(this, peerId, process)
     this.#hosts.set(peerId, host)
     return host
   }
@@ -91,11 +92,12 @@ export class SimulatedTransport implements Transport {
   readonly #pending = new Set<PendingRequest>()
   readonly #channels = new Map<string, Remote>()
   #handlers: TransportHandlers | undefined
-  #held: Array<() => void> | undefined
+  readonly #process: SimulatedProcess
   #isStopped = false
 
-  constructor(network: SimulatedNetwork, peerId: string) {
+  constructor(network: SimulatedNetwork, peerId: string, process: SimulatedProcess) {
     this.peerId = peerId
+    this.#process = process
     this.#network = network
     this.addresses = new SimulatedAddressBook(peerId)
   }
@@ -115,24 +117,21 @@ export class SimulatedTransport implements Transport {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#handlers = undefined
-    this.#held = undefined
     for (const peerId of [...this.#channels.keys()]) this.#close(peerId)
     for (const pending of [...this.#pending]) pending.fail(stopped())
   }
 
   /** The process stands still (SIGSTOP): what reaches it waits until it thaws. */
   freeze(): void {
-    this.#held ??= []
+    this.#process.freeze()
   }
 
   thaw(): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const act of held) act()
+    this.#process.thaw()
   }
 
   get isFrozen(): boolean {
-    return this.#held !== undefined
+    return this.#process.isFrozen
   }
 
   async request(to: MemberId, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
@@ -161,9 +160,7 @@ export class SimulatedTransport implements Transport {
 
   /** Takes in what another host sent, now or when it thaws. */
   receive(act: () => void): void {
-    if (this.#isStopped) return
-    if (this.#held === undefined) act()
-    else this.#held.push(act)
+    if (!this.#isStopped) this.#process.enter(act)
   }
 
   #dial(peerId: string, options: RequestOptions): Promise<Remote> {

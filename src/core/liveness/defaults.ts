@@ -29,6 +29,8 @@ export interface LivenessConfig {
    * timeout, since an ack that is so late can be taken for a missing one.
    */
   readonly lateTimerMs: number
+  /** One that is so late says that the others may have given up on requests to this process meanwhile, in ms. */
+  readonly standstillMs: number
   /** The first pause before a member that is down is tried again, in ms. */
   readonly redialMinMs: number
   /** The longest such pause: each failure doubles it. Bounds how long a healed partition goes unnoticed. */
@@ -47,6 +49,7 @@ export const lan: LivenessConfig = {
   gossipFanout: 3,
   retransmitFactor: 4,
   lateTimerMs: 250,
+  standstillMs: 1_000,
   redialMinMs: 1_000,
   redialMaxMs: 5_000
 }

@@ -30,7 +30,7 @@ export interface LivenessInit {
   readonly boot: number
   /** Default `lan`. */
   readonly config?: Partial<LivenessConfig>
-  /** Told when this peer learns that others held it to be down: what they did meanwhile, it missed. */
+  /** Told when this peer stood still, or learns that others held it down: what they did meanwhile, it missed. */
   readonly onReturn?: () => void
 }
 
@@ -47,6 +47,7 @@ export class Liveness {
   readonly #logger: Logger
   readonly #self: MemberId
   readonly #config: LivenessConfig
+  readonly #onReturn: () => void
   readonly #awareness: Awareness
   readonly #table: MemberTable
   readonly #exchange: Exchange
@@ -72,12 +73,13 @@ export class Liveness {
     this.#logger = logger
     this.#self = init.self
     this.#config = config
+    this.#onReturn = init.onReturn ?? (() => undefined)
     const awareness = new Awareness({ max: config.maxAwareness })
     const events = {
       onChange: (entry: Entry) => this.#changed(entry),
       onNews: () => this.#armGossip(),
       onAccused: (entry: Entry) => this.#doubt(entry.key),
-      onReturn: () => init.onReturn?.()
+      onReturn: this.#onReturn
     }
     const table = new MemberTable({ clock, awareness, logger }, { ...init, config, ...events })
     this.#awareness = awareness
@@ -231,6 +233,7 @@ export class Liveness {
   #tick(dueMs: number): void {
     const nowMs = this.#clock.monotonic()
     if (nowMs - dueMs > this.#config.lateTimerMs) this.#awareness.apply(1)
+    if (nowMs - dueMs > this.#config.standstillMs) this.#onReturn()
     this.#armTick(this.#awareness.stretch(this.#config.probeIntervalMs))
     const { entries } = this.#table
     for (const { key } of this.#table.lonelySuspects()) this.#doubt(key)

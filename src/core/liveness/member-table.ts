@@ -45,7 +45,7 @@ interface TableInit {
   readonly onNews: () => void
   /** Another peer suspects a member: it should be looked into. */
   readonly onAccused: (entry: Entry) => void
-  /** Others held this member to be down, which it refutes: it was out of their reach for a while. */
+  /** Others held this peer to be down: it was out of their reach for a while. Once for each incarnation. */
   readonly onReturn: () => void
 }
 
@@ -57,6 +57,8 @@ export class MemberTable {
   readonly #states = new Map<string, State>()
   readonly #rumours = new RumourQueue()
   #own: Claim
+  /** The lowest of this peer's incarnations for which it has not yet noted that it was held down. */
+  #unnotedFrom = 0
 
   constructor(components: TableComponents, init: TableInit) {
     this.#clock = components.clock
@@ -227,6 +229,7 @@ export class MemberTable {
 
   /** What is said of this peer: an accusation is refuted by a higher incarnation. */
   #hearOfSelf(claim: Claim): Rumour | undefined {
+    this.#noteReturn(claim)
     if (claim.liveness === 'alive' || compareClaims(claim, this.#own) < 0) return undefined
     if (claim.boot > this.#own.boot) {
       // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
@@ -237,8 +240,14 @@ export class MemberTable {
     this.#awareness.apply(1)
     this.#logger.debug('refuted', { accusation: claim.liveness, incarnation: this.#own.incarnation })
     this.announce()
-    if (claim.liveness === 'down') this.#init.onReturn()
     return toRumour(this.#init.self, this.#own)
+  }
+
+  /** Being held down tells of a time away, also where a suspicion that came first has been refuted already. */
+  #noteReturn({ liveness, boot, incarnation }: Claim): void {
+    if (liveness !== 'down' || boot !== this.#own.boot || incarnation < this.#unnotedFrom) return
+    this.#unnotedFrom = incarnation + 1
+    this.#init.onReturn()
   }
 
   #rumourOf(state: State): Rumour {
