@@ -5,21 +5,19 @@
  */
 import { memberKey, sameMember, type MemberId } from '../member.ts'
 import { maxBatchBytes } from '../limits.ts'
-import type { Store } from '../ports.ts'
-import type { RecordHead } from '../record/record.ts'
+import { DamagedRecordError, TransportError, type Store } from '../ports.ts'
+import type { RecordHead, StoredRecord } from '../record/record.ts'
+import { formatPosition } from '../ring/position.ts'
 import type { Calls } from '../rpc-types.ts'
 import type { Range } from '../ring/range.ts'
 import type { Topology } from '../topology/topology.ts'
-import { EpochMovedError } from './pull.ts'
+import { ask, EpochMovedError, noAnswer } from './ask.ts'
+import { moved, type Progress } from './progress.ts'
 import { segmentsOf } from './segments.ts'
-import type { Progress } from './taker.ts'
 import { toWireVersions } from './wire.ts'
 
 /** Records offered at a time. */
 const batchRecords = 256
-
-/** How long one offer or push may take, in ms. */
-const requestTimeoutMs = 10_000
 
 export interface HandOverComponents {
   readonly calls: Calls
@@ -37,30 +35,23 @@ export interface HandOverInit {
 /** Outcome of one pass over the store. */
 export interface HandOverResult {
   readonly dropped: number
-  /** Foreign records that stay until the next pass, because one of their replicas did not answer. */
+  /** Records that stay until the next pass: a replica did not take them, or they changed meanwhile. */
   readonly kept: number
 }
 
-/** One pass over all foreign records. Throws when the signal aborts or the epoch moves: begin anew then. */
+/** One pass over all foreign records. Throws when the signal aborts. */
 export async function handOver(components: HandOverComponents, init: HandOverInit): Promise<HandOverResult> {
-  const topology = components.topology()
-  if (topology === undefined) return { dropped: 0, kept: 0 }
   let dropped = 0
   let kept = 0
+  const topology = components.topology()
+  if (topology === undefined) return { dropped, kept }
   for (const range of foreignRanges(topology, init.self)) {
-    let after: Uint8Array | undefined
-    for (;;) {
-      const page = { limit: batchRecords }
-      const heads = await components.store.heads(range, after === undefined ? page : { ...page, after })
-      if (heads.length === 0) break
-      const held = await offer(components, init, topology, heads)
+    for await (const heads of pagesOf(components.store, range)) {
+      const held = await giveToAll(components, init, topology, heads)
       for (const head of heads) {
-        if (held.has(head) && isForeign(components.topology(), init.self, head.position)) {
-          if (await components.store.drop(head.position, head.version)) dropped++
-        } else kept++
+        if (held.has(head) && (await dropIfForeign(components, init.self, head))) dropped++
+        else kept++
       }
-      after = heads.at(-1)!.position
-      if (heads.length < batchRecords) break
     }
   }
   return { dropped, kept }
@@ -73,9 +64,28 @@ function foreignRanges(topology: Topology, self: MemberId): Range[] {
     .map(({ range }) => range)
 }
 
-function isForeign(topology: Topology | undefined, self: MemberId, position: Uint8Array): boolean {
-  if (topology === undefined) return false
-  return !replicasOf(topology, position).some(member => sameMember(member, self))
+async function* pagesOf(store: Store, range: Range): AsyncGenerator<RecordHead[], void> {
+  let heads = await store.heads(range, { limit: batchRecords })
+  while (heads.length > 0) {
+    yield heads
+    if (heads.length < batchRecords) return
+    heads = await store.heads(range, { limit: batchRecords, after: heads.at(-1)!.position })
+  }
+}
+
+/**
+ * Nothing comes between the look at the log and the drop: whatever is served at a newer epoch reaches the
+ * store after it.
+ */
+async function dropIfForeign(
+  { store, topology }: HandOverComponents,
+  self: MemberId,
+  { position, version }: RecordHead
+): Promise<boolean> {
+  const current = topology()
+  if (current === undefined || replicasOf(current, position).some(member => sameMember(member, self)))
+    return false
+  return store.drop(position, version)
 }
 
 /** The replicas of a position in all rings in force, each once. */
@@ -87,76 +97,90 @@ function replicasOf(topology: Topology, position: Uint8Array): MemberId[] {
   return [...members.values()]
 }
 
-/** Offers records to all their replicas; gives those that all of them have. */
-async function offer(
+/** Gives records to all their replicas, one replica after the other; tells which of them all have now. */
+async function giveToAll(
   components: HandOverComponents,
   init: HandOverInit,
   topology: Topology,
   heads: readonly RecordHead[]
-): Promise<Set<RecordHead>> {
-  const offers = new Map<string, { member: MemberId; heads: RecordHead[] }>()
+): Promise<ReadonlySet<RecordHead>> {
+  const shares = new Map<string, { member: MemberId; heads: RecordHead[] }>()
   for (const head of heads) {
     for (const member of replicasOf(topology, head.position)) {
       const key = memberKey(member)
-      const entry = offers.get(key) ?? { member, heads: [] }
-      entry.heads.push(head)
-      offers.set(key, entry)
+      const share = shares.get(key) ?? { member, heads: [] }
+      share.heads.push(head)
+      shares.set(key, share)
     }
   }
   const held = new Set(heads)
-  for (const { member, heads: offered } of offers.values()) {
-    // A replica that has failed for some keeps those here; it is asked again at the next pass.
-    if (!(await give(components, init, topology.epoch, member, offered)))
-      for (const head of offered) held.delete(head)
+  for (const share of shares.values()) {
+    for (const head of await give(components, init, topology.epoch, share)) held.delete(head)
   }
   return held
 }
 
-/** Sees to it that a member has these records or newer ones on disk; false where it could not be reached. */
+/** Sees to it that a member has these records or newer ones on disk; tells which of them it may not have. */
 async function give(
-  components: HandOverComponents,
-  init: HandOverInit,
+  { calls, store }: HandOverComponents,
+  { signal, progress }: HandOverInit,
   epoch: number,
-  member: MemberId,
-  offered: readonly RecordHead[]
-): Promise<boolean> {
-  const ask = async (request: Parameters<Calls['call']>[1]): ReturnType<Calls['call']> => {
-    init.signal.throwIfAborted()
-    const response = await components.calls.call(member, request, {
-      timeoutMs: requestTimeoutMs,
-      signal: init.signal,
-      bulk: true
-    })
-    if (response.epoch !== epoch) throw new EpochMovedError(`${member.peerId} is at epoch ${response.epoch}`)
-    return response
-  }
+  { member, heads }: { readonly member: MemberId; readonly heads: readonly RecordHead[] }
+): Promise<readonly RecordHead[]> {
+  const asked = { epoch, signal }
   try {
-    const { wanted } = await ask({ offerVersions: { versions: toWireVersions(offered) } })
-    if (wanted === undefined) return false
-    let records: Uint8Array<ArrayBuffer>[] = []
-    let bytes = 0
-    const push = async (): Promise<void> => {
-      const { done } = await ask({ pushRecords: { records } })
-      if (done === undefined) throw new EpochMovedError(`${member.peerId} did not take the records`)
-      init.progress.records += records.length
-      init.progress.bytes += bytes
-      records = []
+    const offer = { offerVersions: { versions: toWireVersions(heads) } }
+    const { wanted } = await ask(calls, member, asked, offer)
+    if (wanted === undefined) throw noAnswer(member)
+    const positions = new Set(wanted.positions.map(formatPosition))
+    const missing = new Set(heads.filter(({ position }) => positions.has(formatPosition(position))))
+    for await (const { batch, bytes } of batchesOf(store, [...missing])) {
+      const records = [...batch.values()].map(({ encoded }) => encoded as Uint8Array<ArrayBuffer>)
+      const { done } = await ask(calls, member, asked, { pushRecords: { records } })
+      if (done === undefined) throw noAnswer(member)
+      for (const head of batch.keys()) missing.delete(head)
+      moved(progress, records.length, bytes)
+    }
+    return [...missing]
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof TransportError || error instanceof EpochMovedError)) throw error
+    // A member that is away, or behind, is offered them again at the next pass.
+    progress.waitsFor = `${member.peerId} to take what it now replicates`
+    return heads
+  }
+}
+
+interface Batch {
+  readonly batch: ReadonlyMap<RecordHead, StoredRecord>
+  /** Bytes of the records as encoded. */
+  readonly bytes: number
+}
+
+/** The records under these heads, as many at a time as fit one message; without what cannot be read. */
+async function* batchesOf(store: Store, heads: readonly RecordHead[]): AsyncGenerator<Batch, void> {
+  let batch = new Map<RecordHead, StoredRecord>()
+  let bytes = 0
+  for (const head of heads) {
+    const record = await readUndamaged(store, head.position)
+    if (record === undefined) continue
+    if (batch.size > 0 && bytes + record.size > maxBatchBytes) {
+      yield { batch, bytes }
+      batch = new Map()
       bytes = 0
     }
-    for (const position of wanted.positions) {
-      const record = await components.store.read(position)
-      if (record === undefined) continue
-      if (records.length > 0 && bytes + record.size > maxBatchBytes) await push()
-      records.push(record.encoded as Uint8Array<ArrayBuffer>)
-      bytes += record.size
-    }
-    if (records.length > 0) await push()
-    init.progress.waitsFor = undefined
-    return true
+    batch.set(head, record)
+    bytes += record.size
+  }
+  if (batch.size > 0) yield { batch, bytes }
+}
+
+async function readUndamaged(store: Store, position: Uint8Array): Promise<StoredRecord | undefined> {
+  try {
+    return await store.read(position)
   } catch (error) {
-    init.signal.throwIfAborted()
-    if (error instanceof EpochMovedError) throw error
-    init.progress.waitsFor = `${member.peerId} to take what it now replicates`
-    return false
+    // One record with a damaged value must not keep the others here.
+    if (error instanceof DamagedRecordError) return undefined
+    throw error
   }
 }

@@ -11,8 +11,9 @@ import { sleep } from '../time.ts'
 import type { Topology } from '../topology/topology.ts'
 import { dutiesOf } from '../topology/transition.ts'
 import { handOver } from './hand-over.ts'
+import type { Progress } from './progress.ts'
 import { refresh } from './refresh.ts'
-import { take, type Progress } from './taker.ts'
+import { take } from './taker.ts'
 
 /** Pause before records that some replica did not take are offered again, in ms; jittered by half. */
 const handOverRetryMs = 2_000
@@ -122,9 +123,12 @@ export class Mover {
     if (topology?.transition !== undefined) await this.#takePart(topology, topology.transition.latest, signal)
     if (topology !== undefined && (this.#toAsk === 'all' || this.#toAsk.size > 0)) {
       const toAsk = this.#toAsk
-      this.#toAsk = await this.#track('take', progress =>
+      const left = await this.#track('take', progress =>
         refresh(this.#components, { self: this.#self, topology, toAsk, signal, progress })
       )
+      // Another refresh may have been wanted since this one ended.
+      signal.throwIfAborted()
+      this.#toAsk = left
     }
     const { kept } = await this.#handOver(signal)
     await this.#pause(kept > 0 ? handOverRetryMs : handOverIntervalMs)

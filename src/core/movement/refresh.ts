@@ -1,15 +1,15 @@
 /**
  * After a time away a member may have missed writes: it pulls what it replicates from each of the other
- * replicas. Whoever cannot be reached is left for later: quorums do without.
+ * replicas. Whoever cannot be reached, or is at another epoch, is left for later: quorums do without.
  */
 import { memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Logger, Store } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
 import type { Range } from '../ring/range.ts'
 import type { Topology } from '../topology/topology.ts'
-import { EpochMovedError, pull } from './pull.ts'
+import { moved, type Progress } from './progress.ts'
+import { pull } from './pull.ts'
 import { segmentsOf } from './segments.ts'
-import type { Progress } from './taker.ts'
 
 export interface RefreshComponents {
   readonly calls: Calls
@@ -27,7 +27,7 @@ export interface RefreshInit {
   readonly progress: Progress
 }
 
-/** Gives the keys of the members that could not be asked. Throws when the signal aborts or the epoch moves. */
+/** Gives the keys of the members that could not be asked. Throws when the signal aborts. */
 export async function refresh(
   components: RefreshComponents,
   init: RefreshInit
@@ -46,14 +46,10 @@ export async function refresh(
         ranges,
         epoch: init.topology.epoch,
         signal: init.signal,
-        onProgress: (records, bytes) => {
-          init.progress.records += records
-          init.progress.bytes += bytes
-        }
+        onProgress: (records, bytes) => moved(init.progress, records, bytes)
       })
     } catch (error) {
       init.signal.throwIfAborted()
-      if (error instanceof EpochMovedError) throw error
       components.logger.debug('could not refresh', { from: member.peerId, error: String(error) })
       left.add(key)
     }

@@ -7,8 +7,9 @@ import { memberKey, type MemberId } from '../member.ts'
 import type { Clock, Logger, Store } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
 import { sleep } from '../time.ts'
-import { pull } from './pull.ts'
 import type { Range } from '../ring/range.ts'
+import { moved, type Progress } from './progress.ts'
+import { pull } from './pull.ts'
 
 /** Pause before sources that failed are asked again, in ms. */
 const retryMs = 500
@@ -20,13 +21,6 @@ export interface Duty {
   readonly sources: readonly MemberId[]
   /** How many of them must have been pulled from; this member counts as pulled from where it is one. */
   readonly needed: number
-}
-
-export interface Progress {
-  records: number
-  bytes: number
-  /** In words, or undefined. */
-  waitsFor: string | undefined
 }
 
 export interface TakerComponents {
@@ -114,12 +108,10 @@ async function session(
       ranges: duties.map(duty => duty.range),
       epoch: init.epoch,
       signal: init.signal,
-      onProgress: (records, bytes) => {
-        init.progress.records += records
-        init.progress.bytes += bytes
-        init.progress.waitsFor = undefined
-      }
+      onProgress: (records, bytes) => moved(init.progress, records, bytes)
     })
+    // Also where there was nothing to fetch.
+    init.progress.waitsFor = undefined
     return true
   } catch (error) {
     init.signal.throwIfAborted()
