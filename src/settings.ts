@@ -36,7 +36,8 @@ export function checkClientInit(init: ClientInit): void {
   if (init.peers.length === 0)
     throw invalid('"peers" is empty; a client needs at least one address of a peer')
   const mode: string = init.mode ?? 'direct'
-  if (mode !== 'direct' && mode !== 'forward') throw invalid(`"mode" is "${mode}"; it takes direct or forward`)
+  if (mode !== 'direct' && mode !== 'forward')
+    throw invalid(`"mode" is "${mode}"; it takes direct or forward`)
 }
 
 function checkNetwork(network: string | undefined): void {
