@@ -239,6 +239,7 @@ export class Membership {
     const { store, transport, logger } = this.#components
     logger.warn('joins anew with an empty store', { why })
     for (const { peerId } of transport.remotes()) transport.disconnect(peerId)
+    await this.#log.end()
     await store.clear(identityNames)
     this.#log = new TopologyLog(this.#components)
     await this.#boot()

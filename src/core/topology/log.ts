@@ -73,6 +73,7 @@ export class TopologyLog {
   #current: Topology | undefined
   /** The latest entries without a gap, up to the current epoch. */
   #kept: KeptEntry[] = []
+  #hasEnded = false
 
   constructor({ store, logger }: TopologyLogComponents) {
     this.#store = store
@@ -145,8 +146,22 @@ export class TopologyLog {
    */
   learn(slice: LogSlice): Promise<void> {
     return this.#serial.run(async () => {
+      if (this.#hasEnded) return
       const step = this.#stepOf(slice)
       if (step !== undefined) await this.#advance(step)
+    })
+  }
+
+  /**
+   * Ends with the life of the peer whose log it is: from now on it knows nothing and takes nothing in. What is
+   * still under way of that life then writes nothing into the store of the next one, and casts no vote.
+   */
+  end(): Promise<void> {
+    return this.#serial.run(() => {
+      this.#hasEnded = true
+      this.#current = undefined
+      this.#kept = []
+      return Promise.resolve()
     })
   }
 

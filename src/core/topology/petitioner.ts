@@ -57,8 +57,8 @@ export class Petitioner {
   /**
    * Resolves when the log shows the change: a join when the member is `up` (or gone again, since it was
    * dropped: its standing tells), a leave or a removal when it is gone. Throws AnnulusError: ERR_CONFIG where
-   * a joiner's settings are not the cluster's, ERR_REFUSED where the acceptors refuse otherwise, ERR_ABORTED,
-   * with which the change may yet happen.
+   * a joiner's settings are not the cluster's, ERR_REFUSED where the acceptors refuse otherwise; ERR_ABORTED,
+   * and ERR_OUTCOME_UNKNOWN where this peer's own life ends, with which the change may yet happen.
    */
   async petition(wish: PetitionWish, options: PetitionOptions = {}): Promise<void> {
     const { clock, random, log } = this.#components
@@ -66,6 +66,7 @@ export class Petitioner {
     let wasSeen = false
     let told: string | undefined
     for (;;) {
+      if (log.current === undefined) throw ended()
       const member = memberOf(message, log.current)
       wasSeen ||= member !== undefined
       if (isSettled(message, member, wasSeen)) return
@@ -158,8 +159,8 @@ function subjectOf({ join, leave, remove }: Petition): MemberId {
   return subject
 }
 
-function memberOf(message: Petition, topology: Topology | undefined) {
-  return topology?.member(subjectOf(message))
+function memberOf(message: Petition, topology: Topology) {
+  return topology.member(subjectOf(message))
 }
 
 /** Whether the log shows it done. One that is not in the log is gone if it was there before, else unknown. */
@@ -187,6 +188,14 @@ function throwIfRefused(answers: readonly Answer[], epoch: number): void {
 function waitingOf(answers: readonly Answer[]): string {
   if (answers.length === 0) return 'none of the members that decide on the ring can be reached'
   return answers.map(({ waiting }) => waiting).find(waiting => waiting !== '') ?? ''
+}
+
+function ended(): AnnulusError {
+  return new AnnulusError(
+    'ERR_OUTCOME_UNKNOWN',
+    'this peer is no member any more; the change that it asked for may yet be made',
+    { indefinite: true }
+  )
 }
 
 function aborted(): AnnulusError {

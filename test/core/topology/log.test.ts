@@ -180,6 +180,21 @@ describe('the log on a peer', () => {
     expect(standings((await reloaded()).current!)).toBe('a:up b:removed c:removed')
   })
 
+  it('writes nothing more when its life has ended, though answers to that life still come in', async () => {
+    const { entries } = history('found a; open +b; close')
+    await log.learn({ entries: entries.slice(0, 1) })
+    const late = log.learn({ entries: entries.slice(0, 2) })
+    const ended = log.end()
+    const tooLate = log.learn({ entries })
+    await late
+    await ended
+    const atTheEnd = new Map(store.entries)
+    await tooLate
+    expect(store.entries).toEqual(atTheEnd)
+    expect(log.current).toBeUndefined()
+    expect(log.epoch).toBe(0)
+  })
+
   it('does not start from a damaged disk', async () => {
     await log.learn({ entries: history('found a; open +b; close').entries })
     const saved = new Map(store.entries)

@@ -230,6 +230,19 @@ describe('a petition is refused', () => {
 })
 
 describe('a petition that is given up', () => {
+  it('ends with an open outcome when the life of the peer that asks is over', async () => {
+    const world = new World({ seed: 31 })
+    const [a, b] = await world.cluster('a', 'b')
+    a!.crash()
+    const { peerId, life } = a!.self
+    const removing = watch(b!.petitioner.petition({ remove: { peerId, life } }))
+    await world.time.run(3_000)
+    expect(removing.error).toBeUndefined()
+    await world.time.settle(b!.log.end())
+    await world.time.run(5_000)
+    expect(removing.error).toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN', indefinite: true })
+  })
+
   it('ends at once, and leaves nothing behind', async () => {
     const world = new World({ seed: 30 })
     const [a, b] = await world.cluster('a', 'b')
