@@ -2,6 +2,7 @@
  * A cluster of whole peers in the virtual world: the same core as over libp2p, on a simulated network, virtual
  * clocks and stores that outlive their processes. Scenarios are written against this.
  */
+import { silentLogger } from '../../src/silent-logger.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
 import { ClientCore, type ClientCoreInit } from '../../src/core/client.ts'
 import { AnnulusError } from '../../src/core/errors.ts'
@@ -34,8 +35,8 @@ export interface ClusterInit {
   /** Virtual nodes of each peer; few keep a run quick. Default 16. */
   readonly vnodes?: number
   readonly replicas?: number
-  /** Prints what the peers log. Default: the environment variable SIM_LOG. */
-  readonly verbose?: boolean
+  /** Told of all that peers and clients log. Default: prints it where the environment has SIM_LOG. */
+  readonly onLog?: (who: string, level: string, message: string, fields?: Record<string, unknown>) => void
 }
 
 export class SimulatedCluster {
@@ -58,10 +59,15 @@ export class SimulatedCluster {
   /** Peers that found a cluster and join it, one after the other or at once; all of them ready. */
   static async of(count: number, init: ClusterInit): Promise<SimulatedCluster> {
     const cluster = new SimulatedCluster(init)
-    await cluster.ready(await cluster.time.settle(cluster.add()))
-    await cluster.time.settle(Promise.all(Array.from({ length: count - 1 }, () => cluster.add())))
-    for (const peer of cluster.peers) await cluster.ready(peer)
+    await cluster.grow(count)
     return cluster
+  }
+
+  /** The first of these peers founds the cluster, and the others join it at once; all of them are ready then. */
+  async grow(count: number): Promise<void> {
+    await this.ready(await this.time.settle(this.add()))
+    await this.time.settle(Promise.all(Array.from({ length: count - 1 }, () => this.add())))
+    for (const peer of this.peers) await this.ready(peer)
   }
 
   /** Starts another peer, which joins through those that run. */
@@ -192,10 +198,14 @@ export class SimulatedCluster {
   }
 
   #logger(name: string): Logger {
-    const isVerbose = this.#init.verbose ?? process.env['SIM_LOG'] !== undefined
-    const write = (level: string) => (message: string, fields?: Record<string, unknown>) => {
-      if (isVerbose) console.log(this.time.nowMs.toFixed(1), level, name, message, fields ?? '')
-    }
-    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+    const onLog = this.#init.onLog ?? (process.env['SIM_LOG'] === undefined ? undefined : this.#print)
+    if (onLog === undefined) return silentLogger
+    const at = (level: string) => (message: string, fields?: Record<string, unknown>) =>
+      onLog(name, level, message, fields)
+    return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  }
+
+  readonly #print: NonNullable<ClusterInit['onLog']> = (who, level, message, fields) => {
+    console.log(this.time.nowMs.toFixed(1), level, who, message, fields ?? '')
   }
 }

@@ -32,8 +32,11 @@ export class SimulatedNetwork {
   readonly #latencyMs: (from: string, to: string, random: SeededRandom) => number
   readonly #hosts = new Map<string, SimulatedTransport>()
   readonly #blocked = new Set<string>()
+  readonly #clogged = new Map<string, number>()
   /** May be changed at any moment. */
   loss: number
+  /** Told of each request and answer that is sent. */
+  onMessage: ((from: string, to: string, body: Uint8Array) => void) | undefined
   /** Messages and bytes carried since the world began. */
   messages = 0
   bytes = 0
@@ -67,16 +70,26 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Ends all cuts and clogs. */
   heal(): void {
     this.#blocked.clear()
+    this.#clogged.clear()
   }
 
   /** Carries one message: `deliver` runs after the latency unless the message is lost or the link is cut. */
   carry(from: string, to: string, bytes: number, deliver: () => void): void {
     this.messages++
     this.bytes += bytes
-    if (this.#blocked.has(`${from}>${to}`) || this.random.chance(this.loss)) return
-    this.time.after(this.#latencyMs(from, to, this.random), deliver)
+    if (this.#blocked.size > 0 && this.#blocked.has(`${from}>${to}`)) return
+    if (this.loss > 0 && this.random.chance(this.loss)) return
+    const clogMs = (this.#clogged.get(from) ?? 0) + (this.#clogged.get(to) ?? 0)
+    this.time.after(this.#latencyMs(from, to, this.random) + clogMs, deliver)
+  }
+
+  /** Delays all that a peer sends and is sent by so many ms; 0: no more. */
+  clog(peerId: string, delayMs: number): void {
+    if (delayMs === 0) this.#clogged.delete(peerId)
+    else this.#clogged.set(peerId, delayMs)
   }
 }
 
@@ -230,6 +243,7 @@ export class SimulatedTransport implements Transport {
     this.#pending.add(pending)
     options.signal?.addEventListener('abort', abort)
     const sent = body.slice()
+    network.onMessage?.(this.peerId, peerId, sent)
     network.carry(this.peerId, peerId, body.byteLength, () => {
       const host = network.host(peerId)
       host?.receive(() => {
@@ -243,6 +257,7 @@ export class SimulatedTransport implements Transport {
           answer => {
             if (cancel.signal.aborted || host.#isStopped) return
             const received = answer.slice()
+            network.onMessage?.(peerId, this.peerId, received)
             network.carry(peerId, this.peerId, received.byteLength, () =>
               this.receive(() => finish(() => resolve(received)))
             )
