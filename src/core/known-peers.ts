@@ -1,10 +1,21 @@
 /**
  * The addresses of the other members, kept on disk so that a peer finds the others again after any time away.
- * The liveness part goes on probing every member for as long as it is one, which is what re-dials them.
+ * The liveness part goes on probing every member for as long as it is one, which is what re-dials them. They
+ * outlive a life of the peer: whoever knows of others joins them, and founds no cluster of its own.
  */
 import type { AddressBook, Clock, Logger, MetaChange, Store, Timer } from './ports.ts'
 
 const prefix = 'address/'
+
+/** The names of the metadata in which addresses are kept. */
+export async function knownPeerNames(store: Pick<Store, 'listMeta'>): Promise<string[]> {
+  return (await store.listMeta(prefix)).map(([name]) => name)
+}
+
+/** The peer id that such a name is of. */
+export function knownPeerId(name: string): string {
+  return name.slice(prefix.length)
+}
 
 /** How soon after a change the addresses are written, in ms: many changes come together. */
 const settleMs = 1_000
@@ -30,7 +41,7 @@ export class KnownPeers {
   /** Fills the address book from disk. */
   async load(): Promise<void> {
     for (const [name, record] of await this.#components.store.listMeta(prefix)) {
-      this.#kept.set(name.slice(prefix.length), record)
+      this.#kept.set(knownPeerId(name), record)
       await this.#components.addresses.learn(record)
     }
   }

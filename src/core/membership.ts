@@ -6,6 +6,7 @@ import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
 import { hex, identityNames, nextBoot, type Identity } from './identity.ts'
+import { knownPeerId, knownPeerNames } from './known-peers.ts'
 import { Life, type LifeInit } from './life.ts'
 import { askAround, greetOthers, keepInTouch, meet } from './meeting.ts'
 import type { MemberId } from './member.ts'
@@ -54,6 +55,8 @@ export class Membership {
   #log: TopologyLog
   #identity: Identity = { life: '', boot: 0 }
   #life: Life | undefined
+  /** The others whose addresses were on disk at the start. */
+  #knownPeerIds: readonly string[] = []
   /** Where the others of an earlier life listened. */
   #earlierContacts: readonly string[] = []
 
@@ -92,7 +95,9 @@ export class Membership {
    * Throws ERR_CONFIG where the settings are not those of the cluster in the store.
    */
   async load(): Promise<void> {
-    const { store } = this.#components
+    const { store, transport } = this.#components
+    const known = (await knownPeerNames(store)).map(knownPeerId)
+    this.#knownPeerIds = known.filter(peerId => peerId !== transport.peerId)
     if (store.loss !== undefined) await this.#reset(store.loss)
     try {
       await this.#log.load()
@@ -234,13 +239,13 @@ export class Membership {
     logger.warn('leaves with records that not all of their replicas took')
   }
 
-  /** Empties the store but for the peer's identity, and begins a new life. */
+  /** Empties the store but for the peer's identity and where the others listen, and begins a new life. */
   async #reset(why: string): Promise<void> {
     const { store, transport, logger } = this.#components
     logger.warn('joins anew with an empty store', { why })
     for (const { peerId } of transport.remotes()) transport.disconnect(peerId)
     await this.#log.end()
-    await store.clear(identityNames)
+    await store.clear([...identityNames, ...(await knownPeerNames(store))])
     this.#log = new TopologyLog(this.#components)
     await this.#boot()
   }
@@ -259,7 +264,8 @@ export class Membership {
   /** Multiaddrs at which a peer of the cluster may be found. */
   #contacts(): readonly string[] {
     const { addresses } = this.#components.transport
-    const known = this.#life?.others().flatMap(({ peerId }) => addresses.multiaddrs(peerId)) ?? []
+    const others = this.#life?.others().map(({ peerId }) => peerId) ?? []
+    const known = [...others, ...this.#knownPeerIds].flatMap(peerId => addresses.multiaddrs(peerId))
     return [...new Set([...(this.#init.join ?? []), ...known, ...this.#earlierContacts])]
   }
 

@@ -155,7 +155,7 @@ export class SimulatedTransport implements Transport {
     if (remote.life !== to.life) {
       throw new TransportError('other-life', `${to.peerId} has another life`, { delivered: false })
     }
-    return this.#exchange(to.peerId, body, { ...options, timeoutMs: deadlineMs - this.#network.time.nowMs })
+    return this.#exchange(to, body, { ...options, timeoutMs: deadlineMs - this.#network.time.nowMs })
   }
 
   async connect(address: string, options: RequestOptions): Promise<Remote> {
@@ -202,6 +202,8 @@ export class SimulatedTransport implements Transport {
         return
       }
       host.receive(() => {
+        // Who dialled may have ended meanwhile.
+        if (this.#isStopped) return
         const mine: Remote = { ...this.#handlers!.greeting(), peerId: this.peerId }
         const theirs: Remote = { ...host.#handlers!.greeting(), peerId }
         const refusal = host.#handlers!.admit(mine) ?? this.#handlers!.admit(theirs)
@@ -221,7 +223,7 @@ export class SimulatedTransport implements Transport {
     return promise
   }
 
-  #exchange(peerId: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+  #exchange({ peerId, life }: MemberId, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
     const network = this.#network
     const cancel = new AbortController()
@@ -248,8 +250,8 @@ export class SimulatedTransport implements Transport {
       const host = network.host(peerId)
       host?.receive(() => {
         const from = host.#channels.get(this.peerId)
-        if (from === undefined || host.#handlers === undefined) {
-          // The other end knows no such channel (any more): it answers with a reset.
+        if (from === undefined || host.#handlers?.greeting().life !== life) {
+          // The other end knows no such channel (any more), or has another life now: it answers with a reset.
           network.carry(peerId, this.peerId, 16, () => this.receive(() => this.#forget(peerId)))
           return
         }

@@ -1,0 +1,34 @@
+/** What becomes of a peer's next life, whatever happens to it between two of them. */
+import { describe, expect, it } from 'vitest'
+import { SimulatedCluster, type SimulatedPeer } from './cluster.ts'
+
+describe('a peer between two lives', () => {
+  it('joins the others again though it is killed before it reached them, and was given no address', async () => {
+    const cluster = await SimulatedCluster.of(4, { seed: 1 })
+    const [founder, second] = cluster.peers as [SimulatedPeer, SimulatedPeer]
+    await cluster.time.run(5_000)
+    cluster.kill(founder)
+    await removed(cluster, second, founder)
+
+    await cluster.time.settle(cluster.restart(founder, { join: [] }))
+    await cluster.time.settle(new Promise<void>(resolve => void founder.core.on('gone', () => resolve())))
+    const others = cluster.peers.filter(peer => peer !== founder).map(({ peerId }) => peerId)
+    cluster.network.cut([founder.peerId], others)
+    await cluster.time.run(2_000)
+    cluster.kill(founder)
+    cluster.network.heal()
+
+    await cluster.time.settle(cluster.restart(founder, { join: [] }))
+    await cluster.ready(founder)
+    expect(founder.core.membersNow()).toHaveLength(4)
+    await cluster.stop()
+  })
+})
+
+/** Has a killed peer removed by hand as soon as it counts as down. */
+async function removed(cluster: SimulatedCluster, by: SimulatedPeer, victim: SimulatedPeer): Promise<void> {
+  const isDown = (): boolean =>
+    by.core.membersNow().some(({ peerId, liveness }) => peerId === victim.peerId && liveness === 'down')
+  await cluster.time.until(isDown, 30_000, 'the killed peer is down')
+  await cluster.time.settle(by.core.remove(victim.peerId))
+}
