@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest'
+import { take, type Duty } from '../../../src/core/movement/taker.ts'
+import { positionOf } from '../../../src/core/ring/position.ts'
+import { wholeRing, type Range } from '../../../src/core/ring/range.ts'
+import { dutiesOf } from '../../../src/core/topology/transition.ts'
+import { id, run as script } from '../topology/script.ts'
+import { silent } from '../topology/fakes.ts'
+import { noProgress, recordOf, recordsOf, sizeOf, World } from './world.ts'
+
+/** A world of these members, in which one takes. */
+function make(names: string, self: string) {
+  const world = new World(names)
+  const progress = noProgress()
+  const stop = new AbortController()
+  const { store, member } = world.host(self)
+  const { clock, isAlive } = world
+  const start = (duties: readonly Duty[], epoch = 1): Promise<void> =>
+    take(
+      { calls: world, store, clock, logger: silent, isAlive },
+      { self: member, duties, epoch, signal: stop.signal, progress }
+    )
+  const run = (duties: readonly Duty[], epoch = 1): Promise<void> => world.settle(start(duties, epoch))
+  return { world, store, progress, stop, start, run }
+}
+
+const duty = (sources: string, needed: number, range: Range = wholeRing): Duty => ({
+  range,
+  sources: sources.split(' ').map(id),
+  needed
+})
+
+/** Two halves of the ring. */
+const middle = positionOf(Buffer.from('middle'))
+const lower = { start: wholeRing.start, end: middle }
+const upper = { start: middle, end: wholeRing.end }
+
+describe('a taker', () => {
+  it('pulls from as many of the replicas as are needed, and from no more', async () => {
+    for (const [sources, needed] of [
+      ['a', 1],
+      ['a b', 1],
+      ['a b c', 2],
+      ['a b c d e', 3]
+    ] as const) {
+      const { world, run } = make('a b c d e x', 'x')
+      await run([duty(sources, needed)])
+      expect(world.asked('listVersions')).toBe(sources.slice(0, 2 * needed - 1))
+      expect(world.time.pending).toBe(0)
+    }
+  })
+
+  it('holds afterwards every write that a quorum of the ring before holds, whichever that is', async () => {
+    for (const holders of ['a b', 'a c', 'b c']) {
+      for (const away of ['a', 'b', 'c', 'none']) {
+        const { world, store, run } = make('a b c x none', 'x')
+        for (const name of holders.split(' ')) await world.host(name).store.merge(recordOf('written'))
+        world.host(away).failing = 'unreachable'
+        await run([duty('a b c', 2)])
+        expect(await store.times(), `on ${holders}, ${away} away`).toEqual({ written: 1 })
+      }
+    }
+  })
+
+  it('counts itself where it is one of them', async () => {
+    const { world, run } = make('a b c', 'b')
+    await run([duty('a b c', 2)])
+    expect(world.asked('listVersions')).toBe('a')
+    const alone = make('a b', 'b')
+    await alone.run([duty('a b', 1)])
+    expect(alone.world.sent).toEqual([])
+  })
+
+  it('asks each source once for all the ranges that still lack it, the most wanted source first', async () => {
+    const { world, run } = make('a b c d x', 'x')
+    await run([duty('a b', 1, lower), duty('d b', 1, upper)])
+    expect(world.sent.map(({ to, request }) => [to, request.listVersions?.ranges.length])).toEqual([['b', 2]])
+  })
+
+  it('has the records sent once: what further sources hold too costs their versions only', async () => {
+    const { world, store, progress, run } = make('a b c d e x', 'x')
+    const records = Array.from({ length: 200 }, (_, i) =>
+      recordOf(`${i}`, 1, { value: new Uint8Array(4_000) })
+    )
+    for (const name of ['a', 'b', 'c']) await world.host(name).store.mergeAll(records)
+    await run([duty('a b c d e', 3)])
+    expect(store.usage().bytes).toBe(sizeOf(records))
+    expect(progress).toMatchObject({ records: 200, bytes: sizeOf(records) })
+    expect(world.bytesOf('fetchRecords')).toBeLessThan(1.05 * sizeOf(records))
+    expect(world.asked('fetchRecords')).not.toContain('b')
+    expect(world.bytesOf('listVersions')).toBeLessThan(0.06 * sizeOf(records))
+  })
+
+  it('gives no credit to a session at another epoch, also where the epoch moved within it', async () => {
+    const { world, store, start } = make('a b c x', 'x')
+    const [a, b, c] = [world.host('a'), world.host('b'), world.host('c')]
+    for (const host of [a, b, c]) await host.store.merge(recordOf(`of ${host.name}`))
+    world.moveTo(5)
+    a.epoch = 4
+    b.beforeAnswer = kind => void (b.epoch = kind === 'fetchRecords' ? 6 : 5)
+    const taking = start([duty('a b c', 2)], 5)
+    await world.time.run(400)
+    expect(await store.times()).toEqual({ 'of c': 1 })
+    expect(world.asked('listVersions')).toBe('a b c')
+    a.epoch = 5
+    await world.settle(taking)
+    expect(await store.times()).toEqual({ 'of a': 1, 'of c': 1 })
+  })
+
+  it('asks those that are alive first, and takes the next one where one fails', async () => {
+    const { world, run } = make('a b c d e x', 'x')
+    world.host('a').isAlive = false
+    world.host('b').failing = 'lost'
+    await run([duty('a b c d e', 3)])
+    expect(world.asked('listVersions')).toBe('c d e')
+    const other = make('a b c x', 'x')
+    other.world.host('a').isAlive = false
+    other.world.host('b').failing = 'lost'
+    await other.run([duty('a b c', 2)])
+    expect(other.world.asked('listVersions')).toBe('c a')
+  })
+
+  it('says what it waits for and tries again, with pauses, until enough sources have answered', async () => {
+    const { world, progress, start } = make('a b c x', 'x')
+    const [a, b] = [world.host('a'), world.host('b')]
+    a.failing = b.failing = 'unreachable'
+    const taking = start([duty('a b c', 2, lower), duty('a b c', 2, upper)])
+    await world.time.run(3_000)
+    expect(progress.waitsFor).toBe(
+      `records of 2 ranges from ${[a, b]
+        .map(({ member }) => member.peerId)
+        .sort()
+        .join(', ')}`
+    )
+    // What c gave counts: it is not asked again.
+    expect(world.asked('listVersions')).toBe('c')
+    b.failing = undefined
+    const since = world.time.nowMs
+    await world.settle(taking)
+    expect(world.time.nowMs - since).toBeLessThanOrEqual(510)
+    expect(world.asked('listVersions')).toBe('c b')
+    expect(progress.waitsFor).toBeUndefined()
+    expect(world.time.pending).toBe(0)
+  })
+
+  it('waits for nothing any more once a source is there, though it has nothing new', async () => {
+    const { world, progress, start } = make('a b c x', 'x')
+    world.host('a').failing = world.host('b').failing = 'unreachable'
+    const taking = start([duty('a b', 2), duty('c', 1)])
+    await world.time.run(400)
+    expect(progress.waitsFor).toContain('records of 1 ranges')
+    world.host('a').failing = undefined
+    await world.time.run(510)
+    expect(progress.waitsFor).toContain(world.host('b').member.peerId)
+    expect(progress.waitsFor).not.toContain(world.host('a').member.peerId)
+    world.host('b').failing = undefined
+    await world.settle(taking)
+    expect(progress.waitsFor).toBeUndefined()
+  })
+
+  it('ends at its signal, while it asks and while it waits, and leaves no timer', async () => {
+    for (const failing of ['unreachable', undefined] as const) {
+      const { world, stop, start } = make('a x', 'x')
+      await world.host('a').store.mergeAll(recordsOf(3))
+      world.host('a').failing = failing
+      const taking = start([duty('a', 1)])
+      await world.time.run(failing === undefined ? 1.5 : 100)
+      stop.abort(new Error('enough'))
+      await expect(taking).rejects.toThrow('enough')
+      expect(world.time.pending).toBe(0)
+    }
+  })
+
+  it('is done at once where nothing is needed', async () => {
+    const { world, run } = make('a x', 'x')
+    await run([])
+    await run([duty('a', 0)])
+    expect(world.sent).toEqual([])
+  })
+
+  it('takes in a join what its ranges hold, and nothing else (G2)', async () => {
+    const topology = script('found a; open +b +c +d; close; open +e')
+    const { world, store, progress, run } = make('a b c d e', 'e')
+    const records = recordsOf(400)
+    for (const record of records) {
+      for (const { peerId, life } of topology.before.replicas(record.position, 3))
+        await world.of({ peerId, life }).store.merge(record)
+    }
+    world.moveTo(topology.epoch)
+    await run(dutiesOf(topology, id('e')), topology.epoch)
+    const own = records.filter(({ position }) =>
+      topology.after!.replicas(position, 3).some(({ peerId }) => peerId === id('e').peerId)
+    )
+    expect(own.length).toBeGreaterThan(0)
+    expect(store.usage()).toEqual({ records: own.length, bytes: sizeOf(own) })
+    expect(progress).toMatchObject({ records: own.length, bytes: sizeOf(own) })
+  })
+})
