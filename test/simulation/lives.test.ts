@@ -23,6 +23,22 @@ describe('a peer between two lives', () => {
     expect(founder.core.membersNow()).toHaveLength(4)
     await cluster.stop()
   })
+
+  it('is not waited for where it lost its disk before it took its part of a transition', async () => {
+    const cluster = await SimulatedCluster.of(4, { seed: 2, network: { latencyMs: () => 5 } })
+    const [first, leaver, taker] = cluster.peers as [SimulatedPeer, SimulatedPeer, SimulatedPeer]
+    for (let i = 0; i < 50; i++) await cluster.time.settle(first.core.put(`key ${i}`, new Uint8Array([i])))
+    const leaving = leaver.core.leave()
+    await cluster.time.until(() => standingOf(first, leaver) === 'leaving', 10_000, 'the transition is open')
+    cluster.kill(taker)
+    await cluster.time.settle(cluster.restartEmpty(taker))
+    await cluster.time.settle(leaving, 60_000)
+    await cluster.ready(taker, 60_000)
+    expect(first.core.membersNow().map(({ standing }) => standing)).toEqual(['up', 'up', 'up'])
+    for (let i = 0; i < 50; i++)
+      expect((await cluster.time.settle(taker.core.get(`key ${i}`)))?.value).toEqual(new Uint8Array([i]))
+    await cluster.stop()
+  })
 })
 
 /** Has a killed peer removed by hand as soon as it counts as down. */
@@ -31,4 +47,8 @@ async function removed(cluster: SimulatedCluster, by: SimulatedPeer, victim: Sim
     by.core.membersNow().some(({ peerId, liveness }) => peerId === victim.peerId && liveness === 'down')
   await cluster.time.until(isDown, 30_000, 'the killed peer is down')
   await cluster.time.settle(by.core.remove(victim.peerId))
+}
+
+function standingOf(seenBy: SimulatedPeer, of: SimulatedPeer): string | undefined {
+  return seenBy.core.membersNow().find(({ peerId }) => peerId === of.peerId)?.standing
 }

@@ -119,7 +119,9 @@ interface GrantedRemovals {
 /** The removals that are wished for or due, and may be made as the others look from here. */
 function grantRemovals(topology: Topology, view: View): GrantedRemovals {
   const isThere = counting(topology, view)
-  const due = view.removeAfterMs === 0 ? [] : topology.members.filter(member => isDue(member, view))
+  const due = topology.members.filter(
+    member => isDue(member, view) || isWaitedForInVain(topology, view, member)
+  )
   const needsRisk = due.length > 0 || view.joins.some(({ peerId }) => isReplacing(topology, peerId))
   const risk = needsRisk ? riskOf(topology, isThere) : undefined
   const granted: MemberId[] = []
@@ -134,7 +136,7 @@ function grantRemovals(topology: Topology, view: View): GrantedRemovals {
   }
   for (const member of due.filter(({ peerId, life }) => !includesMember(granted, { peerId, life }))) {
     if (!seesMost(topology.members.filter(isVoter), isThere)) waiting.push(notMost(member))
-    else if (risk !== undefined) waiting.push(`${member.peerId} is down, and ${describeRisk(risk)}`)
+    else if (risk !== undefined) waiting.push(`${member.peerId} is gone, and ${describeRisk(risk)}`)
     else granted.push(member)
   }
   return { granted, lost, waiting, risk }
@@ -177,7 +179,17 @@ function isVoter({ standing }: Member): boolean {
 
 function isDue(member: Member, view: View): boolean {
   const { liveness, downForMs } = view.health(member)
-  return isVoter(member) && liveness === 'down' && downForMs >= view.removeAfterMs
+  const isAllowed = isVoter(member) && view.removeAfterMs > 0
+  return isAllowed && liveness === 'down' && downForMs >= view.removeAfterMs
+}
+
+/**
+ * A taker whose peer asks to join with another life has lost its store: it will never report, and that other
+ * life cannot join before the transition closes.
+ */
+function isWaitedForInVain(topology: Topology, view: View, member: Member): boolean {
+  const isRenewed = view.joins.some(({ peerId, life }) => peerId === member.peerId && life !== member.life)
+  return isRenewed && isVoter(member) && includesMember(topology.takers, member) && !view.hasReported(member)
 }
 
 /** What waits for a copy that is already being replaced can be told that there is none. */
