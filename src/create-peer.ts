@@ -78,17 +78,30 @@ async function startListening(libp2p: Libp2p, addresses: readonly string[]): Pro
   try {
     await libp2p.start()
   } catch (error) {
-    const reasons = reasonsOf(error)
-    const isInUse = reasons.includes('EADDRINUSE')
-    const why = isInUse ? 'the port is in use by another process; choose another, or 0 for any' : reasons
+    const why = whyNotListening(error)
     throw new AnnulusError('ERR_LISTEN', `cannot listen on ${addresses.join(', ')}: ${why}`, { cause: error })
   }
 }
 
-/** The messages of an error and of those it was made of, in one line. */
+/** What libp2p's failures to listen mean, by what their text has in it. */
+const listenFailures: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use by another process; choose another, or 0 for any',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'the port is not allowed to this user; choose one above 1023, or 0 for any',
+  UnsupportedListenAddressError: 'only TCP addresses such as /ip4/127.0.0.1/tcp/4001 can be listened on'
+}
+
+/** libp2p puts the stacks of all failures into one message; users get the reason alone. */
+function whyNotListening(error: unknown): string {
+  const reasons = reasonsOf(error)
+  const known = Object.entries(listenFailures).find(([sign]) => reasons.includes(sign))
+  return known?.[1] ?? reasons.replace(/\s*\n\s*(at .*)?/g, ' ').trim()
+}
+
+/** The messages of an error and of those it was made of. */
 function reasonsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const inner =
     error instanceof AggregateError ? error.errors : [error.cause].filter(cause => cause !== undefined)
-  return [error.message, ...inner.map(reasonsOf)].join(': ').replaceAll('\n', ' ')
+  return [error.message, ...inner.map(reasonsOf)].join(': ')
 }
