@@ -36,7 +36,7 @@ export async function peerInit(settings: ResolvedSettings): Promise<Writable<Pee
   }
 }
 
-/** Throws a usage error for the first text that is no multiaddr. */
+/** Throws a usage error for the first text that is no multiaddr of a TCP port, which is all that peers speak. */
 export async function checkAddresses(addresses: readonly string[], origin: string): Promise<void> {
   if (addresses.length === 0) return
   const { multiaddr } = await import('@multiformats/multiaddr')
@@ -50,6 +50,9 @@ export async function checkAddresses(addresses: readonly string[], origin: strin
         'write it like /ip4/127.0.0.1/tcp/4001',
         { cause: error }
       )
+    }
+    if (!/\/tcp\/\d+/.test(address)) {
+      throw usageError(`${origin}: ${address} names no TCP port`, 'write it like /ip4/127.0.0.1/tcp/4001')
     }
   }
 }

@@ -56,6 +56,7 @@ describe('a usage error', () => {
     ['status --peer nowhere', /--peer: nowhere is no multiaddr; write it like/],
     ['start --replicas 0', /--replicas is "0"; give a whole number from 1 to 15/],
     ['start --vnodes 5000', /--vnodes is "5000"; give a whole number from 1 to 1024/],
+    ['start --join /ip4/127.0.0.1', /--join: \/ip4\/127.0.0.1 names no TCP port; write it like/],
     ['start --listen here', /--listen: here is no multiaddr/],
     ['start --network-key /no/such/file', /--network-key: the file cannot be read: ENOENT/],
     ['start --config /no/such/file', /the config file cannot be read: ENOENT/],
