@@ -1,14 +1,16 @@
 /** `annulus start`: runs a peer until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import type { Peer } from '../api.ts'
+import type { Peer, PeerInit } from '../api.ts'
 import {
   defaultDataFolder,
   defaultListen,
+  readAddresses,
   rememberPort,
   removeAddresses,
   writeAddresses
 } from './data-folder.ts'
+import { CommandError, exitCodes } from './errors.ts'
 import { onInterrupt } from './interrupt.ts'
 import { terminalLogger } from './logger.ts'
 import { peerInit } from './peer-init.ts'
@@ -67,6 +69,7 @@ async function start(flags: StartFlags): Promise<void> {
     if (!process.connected) ending.ask()
   }
   try {
+    if (folder !== undefined) await refuseIfAnswering(folder, init)
     const { createPeer } = await import('../index.ts')
     const peer = await createPeer(init)
     try {
@@ -77,6 +80,29 @@ async function start(flags: StartFlags): Promise<void> {
   } finally {
     detach()
   }
+}
+
+/**
+ * Throws where the peer of this folder answers already, though the folder may look free: it is a copy of one in
+ * use. Only addresses that were left behind tell, by a copy or by a crash; the handshake proves who answers.
+ * Other members find it out too, but the only peer of a cluster has none.
+ */
+async function refuseIfAnswering(folder: string, { network, networkKey }: PeerInit): Promise<void> {
+  const [address] = (await readAddresses(folder)) ?? []
+  if (address === undefined) return
+  const { createClient } = await import('../index.ts')
+  const init = { ...(network !== undefined && { network }), ...(networkKey !== undefined && { networkKey }) }
+  try {
+    const client = await createClient({ ...init, peers: [address] })
+    await client.close()
+  } catch {
+    return // nobody, or somebody else: as it should be
+  }
+  throw new CommandError(
+    exitCodes.error,
+    `the peer of ${folder} runs already, at ${address}`,
+    'stop the other process, or give another folder with --data'
+  )
 }
 
 /** How a peer's life ends: asked from outside, or by an error of its own. The first one counts. */
