@@ -65,7 +65,7 @@ function explain(error: unknown): { what: string; advice: string; exitCode: numb
     return { what: error.message, advice: error.advice, exitCode: error.exitCode }
   }
   if (error instanceof AnnulusError) {
-    return { what: explainReplicas(error), advice: adviceByCode[error.code], exitCode: error.exitCode }
+    return { what: explainOutcome(error), advice: adviceByCode[error.code], exitCode: error.exitCode }
   }
   if (isSystemError(error)) {
     return { what: error.message, advice: 'check the path and its permissions', exitCode: exitCodes.error }
@@ -74,14 +74,10 @@ function explain(error: unknown): { what: string; advice: string; exitCode: numb
   return { what, advice: adviceByCode.ERR_INTERNAL, exitCode: exitCodes.error }
 }
 
-/** The library's message, with who answered, who did not, and whether the outcome is open. */
-function explainReplicas(error: AnnulusError): string {
-  const parts = [error.message]
-  if (error.answered.length > 0) parts.push(`answered: ${error.answered.join(', ')}`)
-  if (error.missing.length > 0) parts.push(`did not answer: ${error.missing.join(', ')}`)
-  if (error.indefinite) parts.push('whether it took effect is not known')
-  else if (error.code === 'ERR_QUORUM') parts.push('it had no effect')
-  return parts.join('; ')
+/** The library's message. Where replicas were asked it says itself who answered, and what became of it. */
+function explainOutcome(error: AnnulusError): string {
+  const isSaid = !error.indefinite || error.missing.length > 0
+  return isSaid ? error.message : `${error.message}; whether it took effect is not known`
 }
 
 /** An error of the operating system: it has a code such as ENOENT, and names what it was about. */
@@ -92,7 +88,7 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 /** The reason of a failure in a few words, for lists of files that failed. */
 export function reasonOf(error: unknown): string {
   return error instanceof AnnulusError
-    ? explainReplicas(error)
+    ? explainOutcome(error)
     : error instanceof Error
       ? error.message
       : String(error)

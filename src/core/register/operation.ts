@@ -135,10 +135,11 @@ export class Operation {
   #shortOf(code: ErrorCode, placement: Placement, tally: Tally, why: (key: string) => string): AnnulusError {
     const answered = placement.candidates.filter(({ key }) => tally.hasVoted(key))
     const missing = placement.candidates.filter(({ key }) => !tally.hasVoted(key))
+    const heard = answered.length === 0 ? 'none answered' : `${peerIds(answered).join(', ')} answered`
     const unheard = missing.map(({ member, key }) => `${member.peerId} (${why(key)})`).join(', ')
     return this.error(
       code,
-      `${this.name} needs ${describeNeeds(tally.needs)}; ${answered.length} answered, no answer from ${unheard}`,
+      `${this.name} needs ${describeNeeds(tally.needs)}; ${heard}, no answer from ${unheard}`,
       { answered: peerIds(answered), missing: peerIds(missing) }
     )
   }

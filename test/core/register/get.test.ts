@@ -169,7 +169,7 @@ describe('get', () => {
       missing: ['b', 'c']
     })
     expect((error as Error).message).toBe(
-      'get needs 2 of 3 replicas; 1 answered, no answer from b (unreachable), c (no answer in time); nothing was read'
+      'get needs 2 of 3 replicas; a answered, no answer from b (unreachable), c (no answer in time); nothing was read'
     )
     expect(world.time.nowMs).toBe(5_000)
   })
