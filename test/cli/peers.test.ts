@@ -1,17 +1,23 @@
-/** The command with peers that run: each test starts its own, as processes. */
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+/** The command with peers that run. Tests that end no peer share one cluster; the others start their own. */
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { run, start, temporaryFolder, type RunningCommand } from '../support/processes.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { endAll, start as startShared } from '../support/command.ts'
+import { run, start, temporaryFolder } from '../support/processes.ts'
 
 /** Peers and their joins take seconds on a machine that is busy with other tests. */
 const timeoutMs = 90_000
 
-/** A cluster in memory, and the addresses of its peers. */
-async function memoryCluster(count: number): Promise<{ cluster: RunningCommand; peers: string[] }> {
-  const cluster = start(['cluster', String(count), '--memory'])
-  return { cluster, peers: await cluster.ready(count) }
-}
+/** Addresses of a cluster of three in memory, which all tests here share. */
+let peers: [string, string, string]
+
+beforeAll(async () => {
+  const [a, b, c] = await startShared(['cluster', '3', '--memory']).ready(3)
+  peers = [a!, b!, c!]
+})
+
+afterAll(endAll)
 
 async function sampleFiles(count: number): Promise<string> {
   const folder = await temporaryFolder()
@@ -33,8 +39,7 @@ function exists(pid: number): boolean {
 
 describe('keys', { timeout: timeoutMs }, () => {
   it('are stored through one peer, and read, located and deleted through others', async () => {
-    const { peers } = await memoryCluster(3)
-    const [a, b, c] = peers as [string, string, string]
+    const [a, b, c] = peers
     const put = await run(['put', 'greeting', 'hello', '--peer', a])
     expect(put).toMatchObject({ code: 0, stderr: '' })
     expect(put.stdout).toMatch(/^\d+\.[0-9a-f]{32}\.0 on [23] replicas\n$/)
@@ -63,8 +68,7 @@ describe('keys', { timeout: timeoutMs }, () => {
   })
 
   it('hold any bytes, from standard input and to a file, and expire', async () => {
-    const { peers } = await memoryCluster(1)
-    const peer = ['--peer', peers[0]!]
+    const peer = ['--peer', peers[0]]
     const value = Buffer.from(Array.from({ length: 70_000 }, (_, i) => i % 256))
     expect((await run(['put', 'bytes', '-', ...peer], { input: value })).code).toBe(0)
     expect((await run(['get', 'bytes', ...peer])).bytes.equals(value)).toBe(true)
@@ -78,18 +82,15 @@ describe('keys', { timeout: timeoutMs }, () => {
 
 describe('a folder', { timeout: timeoutMs }, () => {
   it('is imported through one peer, verified through another, and exported', async () => {
-    const { peers } = await memoryCluster(3)
     const [folder, copy] = [await sampleFiles(40), await temporaryFolder()]
-    expect(await run(['import', folder, '--peer', peers[0]!])).toMatchObject({
+    expect(await run(['import', folder, '--peer', peers[0]])).toMatchObject({
       code: 0,
       stdout: '40 imported, 0 failed\n',
       stderr: ''
     })
-    const verify = ['verify', folder, '--peer', peers[1]!]
+    const verify = ['verify', folder, '--peer', peers[1]]
     expect(await run(verify)).toMatchObject({ code: 0, stdout: '40 identical, 0 differing, 0 missing\n' })
-    expect(await run(['export', copy, '--peer', peers[2]!])).toMatchObject({
-      stdout: '40 exported, 0 failed\n'
-    })
+    expect(await run(['export', copy, '--peer', peers[2]])).toMatchObject({ code: 0 })
     expect(await readFile(join(copy, 'sub', 'f8'), 'utf8')).toBe(
       await readFile(join(folder, 'sub', 'f8'), 'utf8')
     )
@@ -139,11 +140,46 @@ describe('start', { timeout: timeoutMs }, () => {
     )
   })
 
+  it('refuses a copied data folder while the peer it was copied from runs', async () => {
+    const [folder, copy] = [await temporaryFolder(), join(await temporaryFolder(), 'copy')]
+    await start(['start', '--data', folder]).ready()
+    await cp(folder, copy, { recursive: true })
+    const second = await run(['start', '--data', copy])
+    expect(second).toMatchObject({ code: 1, stdout: '' })
+    expect(second.stderr).toMatch(
+      /^annulus: the peer of .+ runs already, at .+; stop the other process, .+\n$/
+    )
+  })
+
+  it('refuses another replication factor than that of the cluster', async () => {
+    const second = await run(['start', '--memory', '--replicas', '2', '--join', peers[0]])
+    expect(second).toMatchObject({ code: 2, stdout: '' })
+    expect(second.stderr).toMatch(/^annulus: the cluster keeps 3 replicas of each record, not 2; .+\n$/)
+  })
+
   it('refuses an address that is taken', async () => {
-    const [taken] = await start(['start', '--memory']).ready()
-    const second = await run(['start', '--memory', '--listen', taken!.replace(/\/p2p\/.*/, '')])
+    const second = await run(['start', '--memory', '--listen', peers[0].replace(/\/p2p\/.*/, '')])
     expect(second).toMatchObject({ code: 1, stdout: '' })
     expect(second.stderr).toMatch(/; give another address with --listen\n$/)
+  })
+
+  it('refuses an address that this machine does not have, without a stack', async () => {
+    const { code, stderr } = await run(['start', '--memory', '--listen', '/ip4/192.0.2.1/tcp/0'])
+    expect([code, stderr]).toEqual([
+      1,
+      'annulus: cannot listen on /ip4/192.0.2.1/tcp/0: this machine has no such address; give another address with --listen\n'
+    ])
+  })
+
+  it('waits for the peer it is to join, says so, and goes on when that appears', async () => {
+    const port = await unusedPort()
+    const listen = `/ip4/127.0.0.1/tcp/${port}`
+    const joiner = start(['start', '--memory', '--join', listen])
+    await joiner.until(({ stderr }) => stderr.includes('annulus: waiting: cannot join through'), 'said so')
+    expect(joiner.stdout).toBe('')
+    await start(['start', '--memory', '--listen', listen]).ready()
+    const [address] = await joiner.ready()
+    expect((await run(['status', '--peer', address!])).stdout.match(/^UN /gm)).toHaveLength(2)
   })
 
   it('says what it waits for while nobody answers, and stops all the same', async () => {
@@ -170,8 +206,9 @@ describe('cluster', { timeout: timeoutMs }, () => {
   })
 
   it('says which peer died, and goes on without it', async () => {
-    const { cluster, peers } = await memoryCluster(3)
-    expect((await run(['put', 'k', 'kept', '--peer', peers[0]!])).code).toBe(0)
+    const cluster = start(['cluster', '3', '--memory'])
+    const addresses = await cluster.ready(3)
+    expect((await run(['put', 'k', 'kept', '--peer', addresses[0]!])).code).toBe(0)
     const children = await childrenOf(cluster.pid)
     expect(children).toHaveLength(3)
     process.kill(children[2]!, 'SIGKILL')
@@ -179,12 +216,13 @@ describe('cluster', { timeout: timeoutMs }, () => {
       ({ stderr }) => /peer \d ended by itself: SIGKILL; the others go on/.test(stderr),
       'said so'
     )
-    const alive = await Promise.all(peers.map(peer => run(['get', 'k', '--peer', peer])))
+    const alive = await Promise.all(addresses.map(peer => run(['get', 'k', '--peer', peer])))
     expect(alive.filter(({ stdout }) => stdout === 'kept')).toHaveLength(2)
   })
 
   it('leaves no peer behind, even if it is killed outright', async () => {
-    const { cluster } = await memoryCluster(2)
+    const cluster = start(['cluster', '2', '--memory'])
+    await cluster.ready(2)
     const children = await childrenOf(cluster.pid)
     expect(children.every(exists)).toBe(true)
     cluster.kill('SIGKILL')
@@ -195,21 +233,20 @@ describe('cluster', { timeout: timeoutMs }, () => {
 
 describe('members', { timeout: timeoutMs }, () => {
   it('are shown with what they hold, join, and leave by the end of their peer id', async () => {
-    const { peers } = await memoryCluster(3)
-    const joiner = start(['start', '--memory', '--join', peers[0]!])
+    const joiner = start(['start', '--memory', '--join', peers[0]])
     const id = (await joiner.ready())[0]!.split('/p2p/')[1]!
     const status = async (): Promise<{
       epoch: number
       members: { peerId: string; standing: string; share: number }[]
     }> =>
-      JSON.parse((await run(['status', '--json', '--peer', peers[1]!])).stdout) as Awaited<
+      JSON.parse((await run(['status', '--json', '--peer', peers[1]])).stdout) as Awaited<
         ReturnType<typeof status>
       >
     const before = await status()
     expect(before.members.map(({ peerId }) => peerId)).toContain(id)
     expect(before.members.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1)
-    expect((await run(['status', '--peer', peers[1]!])).stdout.match(/^UN /gm)).toHaveLength(4)
-    const left = await run(['leave', id.slice(-6), '--peer', peers[0]!])
+    expect((await run(['status', '--peer', peers[1]])).stdout.match(/^UN /gm)).toHaveLength(4)
+    const left = await run(['leave', id.slice(-6), '--peer', peers[0]])
     expect(left).toMatchObject({ code: 0, stdout: `${id} has left\n` })
     expect((await joiner.ended).code).toBe(0)
     expect((await status()).members.filter(({ standing }) => standing === 'up')).toHaveLength(3)
@@ -218,11 +255,10 @@ describe('members', { timeout: timeoutMs }, () => {
 
 describe('Ctrl-C', { timeout: timeoutMs }, () => {
   it('ends an import with exit code 130 and one line', async () => {
-    const { peers } = await memoryCluster(1)
     const folder = await sampleFiles(2_000)
-    const importing = start(['import', folder, '--peer', peers[0]!])
+    const importing = start(['import', folder, '--peer', peers[0]])
     await expect
-      .poll(async () => (await run(['get', 'f1', '--peer', peers[0]!])).code, {
+      .poll(async () => (await run(['get', 'f1', '--peer', peers[0]])).code, {
         timeout: 20_000,
         interval: 10
       })
@@ -238,4 +274,13 @@ describe('Ctrl-C', { timeout: timeoutMs }, () => {
 async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
   return text.trim().split(' ').map(Number)
+}
+
+/** A port that the system has just given and taken back. */
+async function unusedPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // a TCP server that listens has a port
+  await new Promise(resolve => server.close(resolve))
+  return port
 }
