@@ -13,7 +13,7 @@ import type { Range } from '../ring/range.ts'
 import type { Topology } from '../topology/topology.ts'
 import { ask, EpochMovedError, noAnswer } from './ask.ts'
 import { moved, type Progress } from './progress.ts'
-import { segmentsOf } from './segments.ts'
+import { appendRange, segmentsOf } from './segments.ts'
 import { toWireVersions } from './wire.ts'
 
 /** Records offered at a time. */
@@ -59,9 +59,11 @@ export async function handOver(components: HandOverComponents, init: HandOverIni
 
 /** The ranges that this member replicates in no ring in force. */
 function foreignRanges(topology: Topology, self: MemberId): Range[] {
-  return segmentsOf(topology)
-    .filter(({ before, after }) => ![...before, ...after].some(member => sameMember(member, self)))
-    .map(({ range }) => range)
+  const ranges: Range[] = []
+  for (const { range, before, after } of segmentsOf(topology)) {
+    if (![...before, ...after].some(member => sameMember(member, self))) appendRange(ranges, range)
+  }
+  return ranges
 }
 
 async function* pagesOf(store: Store, range: Range): AsyncGenerator<RecordHead[], void> {

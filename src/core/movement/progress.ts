@@ -6,9 +6,8 @@ export interface Progress {
   waitsFor: string | undefined
 }
 
-/** Counts records that moved and are on disk where they went; whatever was waited for has come. */
+/** Counts records that are on disk where they went. */
 export function moved(progress: Progress, records: number, bytes: number): void {
   progress.records += records
   progress.bytes += bytes
-  progress.waitsFor = undefined
 }

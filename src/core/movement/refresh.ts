@@ -9,7 +9,7 @@ import type { Range } from '../ring/range.ts'
 import type { Topology } from '../topology/topology.ts'
 import { moved, type Progress } from './progress.ts'
 import { pull } from './pull.ts'
-import { segmentsOf } from './segments.ts'
+import { appendRange, segmentsOf } from './segments.ts'
 
 export interface RefreshComponents {
   readonly calls: Calls
@@ -65,7 +65,7 @@ function sharedRanges(topology: Topology, self: MemberId): { member: MemberId; r
     if (!replicas.delete(memberKey(self))) continue
     for (const [key, member] of replicas) {
       const entry = shared.get(key) ?? { member, ranges: [] }
-      entry.ranges.push(range)
+      appendRange(entry.ranges, range)
       shared.set(key, entry)
     }
   }

@@ -60,9 +60,9 @@ export async function take(components: TakerComponents, init: TakerInit): Promis
       if (source === undefined) break
       const key = memberKey(source)
       const duties = open.filter(duty => lacks(duty, key))
-      const isPulled = await session(components, init, source, duties)
-      if (isPulled) for (const duty of duties) duty.credited.add(key)
-      else failed.add(key)
+      const done = await session(components, init, source, duties)
+      for (const duty of done) duty.credited.add(key)
+      if (done.length < duties.length) failed.add(key)
     }
     if (open.length === 0) return
     init.progress.waitsFor = waitsFor(open)
@@ -96,27 +96,37 @@ function nextSource(
   return best?.source
 }
 
+/**
+ * Pulls what one source has for these duties, and gives those for which that counts: not where the source has
+ * a damaged record, which may be a write that no other source asked has.
+ */
 async function session(
   components: TakerComponents,
   init: TakerInit,
   source: MemberId,
   duties: readonly OpenDuty[]
-): Promise<boolean> {
+): Promise<readonly OpenDuty[]> {
+  const damaged = new Set<Range>()
   try {
     await pull(components, {
       source,
       ranges: duties.map(duty => duty.range),
       epoch: init.epoch,
       signal: init.signal,
-      onProgress: (records, bytes) => moved(init.progress, records, bytes)
+      onDamaged: range => damaged.add(range),
+      onProgress: (records, bytes) => {
+        moved(init.progress, records, bytes)
+        init.progress.waitsFor = undefined
+      }
     })
     // Also where there was nothing to fetch.
     init.progress.waitsFor = undefined
-    return true
+    if (damaged.size > 0) components.logger.warn('a source has damaged records', { source: source.peerId })
+    return duties.filter(({ range }) => !damaged.has(range))
   } catch (error) {
     init.signal.throwIfAborted()
     components.logger.debug('a pull failed', { source: source.peerId, error: String(error) })
-    return false
+    return []
   }
 }
 
