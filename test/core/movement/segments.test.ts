@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { segmentsOf } from '../../../src/core/movement/segments.ts'
+import { appendRange, segmentsOf } from '../../../src/core/movement/segments.ts'
 import { positionOf } from '../../../src/core/ring/position.ts'
-import { contains } from '../../../src/core/ring/range.ts'
+import { contains, wholeRing, type Range } from '../../../src/core/ring/range.ts'
 import type { Topology } from '../../../src/core/topology/topology.ts'
 import { names, run } from '../topology/script.ts'
 
@@ -33,5 +33,20 @@ describe('the segments of a topology', () => {
     const topology = run('found a; open +b')
     expect(segmentsOf(topology)).toBe(segmentsOf(topology))
     expect(segmentsOf(run('close', { from: topology }))).not.toBe(segmentsOf(topology))
+  })
+})
+
+describe('ranges that are added in ring order', () => {
+  it('are one where they touch, and the whole ring where they all do', () => {
+    const [first, second, third] = segmentsOf(run('found a; open +b +c +d; close')).map(({ range }) => range)
+    const ranges: Range[] = []
+    for (const range of [first!, second!]) appendRange(ranges, range)
+    expect(ranges).toEqual([{ start: first!.start, end: second!.end }])
+    const apart: Range[] = []
+    for (const range of [first!, third!]) appendRange(apart, range)
+    expect(apart).toEqual([first, third])
+    const all: Range[] = []
+    for (const { range } of segmentsOf(run('found a; open +b +c +d; close'))) appendRange(all, range)
+    expect(all).toEqual([wholeRing])
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { take, type Duty } from '../../../src/core/movement/taker.ts'
-import { positionOf } from '../../../src/core/ring/position.ts'
+import { formatPosition, positionOf } from '../../../src/core/ring/position.ts'
 import { wholeRing, type Range } from '../../../src/core/ring/range.ts'
 import { dutiesOf } from '../../../src/core/topology/transition.ts'
 import { id, run as script } from '../topology/script.ts'
@@ -59,6 +59,28 @@ describe('a taker', () => {
         expect(await store.times(), `on ${holders}, ${away} away`).toEqual({ written: 1 })
       }
     }
+  })
+
+  it('does not count a source for a range in which that has a damaged record', async () => {
+    const { world, store, run } = make('a b c x', 'x')
+    // Acknowledged by a and b: without b, what c lacks and a cannot read would be lost.
+    const written = recordOf('written')
+    for (const name of ['a', 'b']) await world.host(name).store.merge(written)
+    world.host('a').store.damagedRows.add(formatPosition(written.position))
+    await run([duty('a b c', 2)])
+    expect(await store.times()).toEqual({ written: 1 })
+    expect(world.asked('listVersions')).toBe('abc')
+  })
+
+  it('counts that source for the other ranges, and takes from it there', async () => {
+    const { world, store, run } = make('a b x', 'x')
+    const records = recordsOf(20)
+    await world.host('a').store.mergeAll(records)
+    await world.host('b').store.mergeAll(records)
+    const [damaged] = records.filter(({ position }) => Buffer.compare(position, middle) < 0)
+    world.host('a').store.damagedRows.add(formatPosition(damaged!.position))
+    await run([duty('a b', 1, lower), duty('a', 1, upper)])
+    expect(store.usage().records).toBe(20)
   })
 
   it('counts itself where it is one of them', async () => {

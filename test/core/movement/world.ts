@@ -75,8 +75,13 @@ export class DamageableStore extends MemoryStore {
   }
 
   override async heads(...args: Parameters<MemoryStore['heads']>): ReturnType<MemoryStore['heads']> {
+    const [, { onDamaged }] = args
     const heads = await super.heads(...args)
-    return heads.filter(({ position }) => !this.damagedRows.has(formatPosition(position)))
+    return heads.filter(({ position }) => {
+      const isDamaged = this.damagedRows.has(formatPosition(position))
+      if (isDamaged) onDamaged?.(position)
+      return !isDamaged
+    })
   }
 
   /** `time` of each record by its key, damaged ones too. */

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest'
+import { maxBatchBytes } from '../../../src/core/limits.ts'
+import { handOver, type HandOverResult } from '../../../src/core/movement/hand-over.ts'
+import { StoreError } from '../../../src/core/ports.ts'
+import type { StoredRecord } from '../../../src/core/record/record.ts'
+import { formatPosition } from '../../../src/core/ring/position.ts'
+import type { Topology } from '../../../src/core/topology/topology.ts'
+import { id, run as script } from '../topology/script.ts'
+import { noProgress, recordOf, recordsOf, sizeOf, World } from './world.ts'
+
+/** Who left holds what it held: all of it foreign now, to be replicated by b, c and d. */
+const afterLeave = 'found a; open +b +c +d; close; open -a; close'
+
+async function make(records: readonly StoredRecord[], statements = afterLeave) {
+  const world = new World('a b c d e')
+  const state: { topology: Topology | undefined } = { topology: undefined }
+  const moveTo = (statement: string): void => {
+    const from = state.topology === undefined ? {} : { from: state.topology }
+    state.topology = script(statement, from)
+    world.moveTo(state.topology.epoch)
+  }
+  moveTo(statements)
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(name => world.host(name)) as [Host, Host, Host, Host]
+  await a.store.mergeAll(records)
+  const progress = noProgress()
+  const stop = new AbortController()
+  const run = (): Promise<HandOverResult> =>
+    world.settle(
+      handOver(
+        { calls: world, store: a.store, topology: () => state.topology },
+        { self: a.member, signal: stop.signal, progress }
+      )
+    )
+  return { world, state, moveTo, a, b, c, d, progress, stop, run }
+}
+
+type Host = ReturnType<World['host']>
+
+describe('a hand-over', () => {
+  it('gives every foreign record to all of its replicas, and drops it then', async () => {
+    const records = recordsOf(20)
+    const { a, b, c, d, progress, run } = await make(records)
+    expect(await run()).toEqual({ dropped: 20, kept: 0 })
+    expect(a.store.usage().records).toBe(0)
+    for (const host of [b, c, d]) expect(host.store.usage().records).toBe(20)
+    expect(progress).toEqual({ records: 60, bytes: 3 * sizeOf(records), waitsFor: undefined })
+    expect(await run()).toEqual({ dropped: 0, kept: 0 })
+  })
+
+  it('sends nobody what it has already, or has in a newer version', async () => {
+    const { world, b, c, d, run } = await make([recordOf('key', 2)])
+    await b.store.merge(recordOf('key', 2))
+    await c.store.merge(recordOf('key', 3))
+    expect(await run()).toEqual({ dropped: 1, kept: 0 })
+    expect(world.asked('pushRecords')).toBe('d')
+    expect(await Promise.all([b, c, d].map(host => host.store.times()))).toEqual([
+      { key: 2 },
+      { key: 3 },
+      { key: 2 }
+    ])
+  })
+
+  it('hands over tombstones and expired records with their bytes', async () => {
+    const records = [
+      recordOf('deleted', 2, { kind: 'tombstone', value: new Uint8Array() }),
+      recordOf('expired', 2, { expiresAt: 1 })
+    ]
+    const { b, run } = await make(records)
+    expect(await run()).toEqual({ dropped: 2, kept: 0 })
+    for (const record of records) expect(await b.store.read(record.position)).toEqual(record)
+  })
+
+  it('touches nothing that this member replicates in a ring in force, be it only the one before', async () => {
+    for (const statements of ['found a; open +b; close', 'found a; open +b +c; close; open +d -a']) {
+      const { world, a, run } = await make(recordsOf(20), statements)
+      expect(await run(), statements).toEqual({ dropped: 0, kept: 0 })
+      expect(a.store.usage().records).toBe(20)
+      expect(world.sent).toEqual([])
+    }
+  })
+
+  it('hands over only what is foreign where a member has lost some of its ranges', async () => {
+    const { state, a, run } = await make(recordsOf(200), 'found a; open +b +c +d +e; close')
+    const own = recordsOf(200).filter(({ position }) => isOfA(state.topology!, position))
+    expect(await run()).toEqual({ dropped: 200 - own.length, kept: 0 })
+    expect(Object.keys(await a.store.times()).sort()).toEqual(own.map(keyOf).sort())
+  })
+
+  it('gives to the replicas of both rings during a transition', async () => {
+    const { world, run } = await make(recordsOf(1), `${afterLeave}; open +e -b`)
+    await run()
+    expect(world.asked('pushRecords').split(' ').sort()).toEqual(['b', 'c', 'd', 'e'])
+  })
+
+  it('drops nothing while one replica is away, says so, and drops it when that one is back', async () => {
+    const { a, b, c, d, progress, run } = await make(recordsOf(20))
+    d.failing = 'unreachable'
+    expect(await run()).toEqual({ dropped: 0, kept: 20 })
+    expect(progress.waitsFor).toBe(`${d.member.peerId} to take what it now replicates`)
+    expect([a, b, c, d].map(({ store }) => store.usage().records)).toEqual([20, 20, 20, 0])
+    d.failing = undefined
+    expect(await run()).toEqual({ dropped: 20, kept: 0 })
+    expect([a, b, c, d].map(({ store }) => store.usage().records)).toEqual([0, 20, 20, 20])
+  })
+
+  it('drops nothing that a replica took at another epoch, nor stops giving to the others', async () => {
+    const { a, b, c, d, run } = await make(recordsOf(20))
+    b.epoch--
+    c.beforeAnswer = kind => {
+      if (kind === 'pushRecords') c.epoch++
+    }
+    expect(await run()).toEqual({ dropped: 0, kept: 20 })
+    expect(a.store.usage().records).toBe(20)
+    expect(d.store.usage().records).toBe(20)
+  })
+
+  it('keeps a record that changed meanwhile, and counts it, and drops it when the change is handed over', async () => {
+    const { a, b, c, d, run } = await make([recordOf('key', 1)])
+    d.beforeAnswer = () => a.store.merge(recordOf('key', 2))
+    expect(await run()).toEqual({ dropped: 0, kept: 1 })
+    expect(await a.store.times()).toEqual({ key: 2 })
+    d.beforeAnswer = undefined
+    expect(await run()).toEqual({ dropped: 1, kept: 0 })
+    for (const host of [b, c, d]) expect(await host.store.times()).toEqual({ key: 2 })
+  })
+
+  it('keeps a record that is no longer foreign when all have it', async () => {
+    const { world, state, a, run } = await make([], 'found a; open +b +c +d +e; close')
+    const before = state.topology!
+    const foreign = recordsOf(200).filter(({ position }) => !isOfA(before, position))
+    await a.store.mergeAll(foreign)
+    // The log moves here, while what the replicas answered is on its way.
+    const after = script('open -c', { from: before })
+    for (const name of ['b', 'c', 'd', 'e'])
+      world.host(name).beforeAnswer = () => void (state.topology = after)
+    const taken = foreign.filter(({ position }) => isOfA(after, position))
+    expect(taken.length).toBeGreaterThan(0)
+    expect(await run()).toEqual({ dropped: foreign.length - taken.length, kept: taken.length })
+    expect(Object.keys(await a.store.times()).sort()).toEqual(taken.map(keyOf).sort())
+  })
+
+  it('keeps a record whose value is damaged, and hands over all others', async () => {
+    const { a, b, run } = await make(recordsOf(20))
+    a.store.damagedValues.add(formatPosition(recordOf('key 7').position))
+    expect(await run()).toEqual({ dropped: 19, kept: 1 })
+    expect(Object.keys(await a.store.times())).toEqual(['key 7'])
+    expect(b.store.usage().records).toBe(19)
+  })
+
+  it('neither offers nor drops a record that is damaged altogether', async () => {
+    const { world, a, run } = await make(recordsOf(20))
+    a.store.damagedRows.add(formatPosition(recordOf('key 7').position))
+    expect(await run()).toEqual({ dropped: 19, kept: 0 })
+    expect(Object.keys(await a.store.times())).toEqual(['key 7'])
+    const offered = world.sent.flatMap(({ request }) => request.offerVersions?.versions ?? [])
+    expect(offered).toHaveLength(3 * 19)
+  })
+
+  it('drops nothing that a replica cannot take because it is damaged there', async () => {
+    const { a, d, run } = await make([recordOf('key', 2)])
+    await d.store.merge(recordOf('key', 1))
+    d.store.damagedRows.add(formatPosition(recordOf('key').position))
+    expect(await run()).toEqual({ dropped: 0, kept: 1 })
+    expect(await a.store.times()).toEqual({ key: 2 })
+  })
+
+  it('goes through more records than are offered at a time, and past those that stay', async () => {
+    const { a, d, run } = await make(recordsOf(1_000))
+    expect(await run()).toEqual({ dropped: 1_000, kept: 0 })
+    expect(a.store.usage().records).toBe(0)
+    expect(d.store.usage().records).toBe(1_000)
+  })
+
+  it('pushes in batches that fit a message, and a record that is larger than one alone', async () => {
+    const value = new Uint8Array(100_000)
+    const records = Array.from({ length: 12 }, (_, i) => recordOf(`${i}`, 1, { value }))
+    const huge = recordOf('huge', 1, { value: new Uint8Array(3 * maxBatchBytes) })
+    const { world, run } = await make([...records, huge])
+    expect(await run()).toEqual({ dropped: 13, kept: 0 })
+    const batches = world.sent.filter(({ kind, to }) => kind === 'pushRecords' && to === 'b')
+    expect(batches.filter(({ bytes }) => bytes > maxBatchBytes + 2_000)).toHaveLength(1)
+    expect(batches.length).toBeLessThanOrEqual(5)
+  })
+
+  it('gives a replica that asks for what it was not offered none of it', async () => {
+    const { world, state, run } = await make(recordsOf(20), 'found a; open +b +c +d +e; close')
+    const own = recordsOf(20).find(({ position }) => isOfA(state.topology!, position))!
+    for (const name of ['b', 'c', 'd', 'e']) {
+      const { source } = world.host(name)
+      const offer = source.offerVersions.bind(source)
+      source.offerVersions = async message => {
+        const { wanted } = await offer(message)
+        const positions = [own.position as Uint8Array<ArrayBuffer>, ...wanted!.positions]
+        return { wanted: { positions } }
+      }
+    }
+    await run()
+    const pushed = world.sent.flatMap(({ request }) => request.pushRecords?.records ?? [])
+    expect(pushed.length).toBeGreaterThan(0)
+    expect(pushed.some(encoded => Buffer.compare(encoded, own.encoded) === 0)).toBe(false)
+  })
+
+  it('fails where its own disk fails, rather than to blame a replica', async () => {
+    const { a, progress, run } = await make(recordsOf(20))
+    a.store.read = () => Promise.reject(new StoreError('a test wants it so'))
+    await expect(run()).rejects.toThrow(StoreError)
+    expect(progress.waitsFor).toBeUndefined()
+  })
+
+  it('ends at its signal', async () => {
+    const { world, a, b, c, d, stop, run } = await make(recordsOf(20))
+    for (const host of [b, c, d]) host.beforeAnswer = () => stop.abort(new Error('enough'))
+    await expect(run()).rejects.toThrow('enough')
+    expect(world.sent).toHaveLength(1)
+    expect(a.store.usage().records).toBe(20)
+  })
+
+  it('has nothing to do while no topology is known', async () => {
+    const { state, run } = await make(recordsOf(20))
+    state.topology = undefined
+    expect(await run()).toEqual({ dropped: 0, kept: 0 })
+  })
+})
+
+function isOfA({ rings, replicas }: Topology, position: Uint8Array): boolean {
+  return rings.some(ring => ring.replicas(position, replicas).some(({ peerId }) => peerId === id('a').peerId))
+}
+
+function keyOf({ key }: StoredRecord): string {
+  return new TextDecoder().decode(key)
+}
