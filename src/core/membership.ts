@@ -107,6 +107,10 @@ export class Membership {
     }
     this.#checkSettings()
     await this.#boot()
+    const { peerId } = this.#components.transport
+    const standing = this.#log.current?.member({ peerId, life: this.#identity.life })?.standing
+    if (standing !== undefined && isOver(standing))
+      await this.#reset(`its standing at the last stop: ${standing}`)
   }
 
   /** Resolves when the peer left or the signal aborted; throws what made it fail for good. */

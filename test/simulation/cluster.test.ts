@@ -109,6 +109,20 @@ describe('a cluster', () => {
     await cluster.stop()
   })
 
+  it('takes back a peer that left, when it is started again, as another life', async () => {
+    const cluster = await SimulatedCluster.of(4, { seed: 14 })
+    const keys = await fill(cluster, 40)
+    const leaver = cluster.peers[3]!
+    await cluster.time.settle(leaver.core.leave())
+    await cluster.time.until(() => leaver.hasLeft, 60_000, 'the leaver is gone')
+    leaver.hasLeft = false
+    await cluster.restart(leaver)
+    await cluster.ready(leaver)
+    await cluster.time.until(() => cluster.copies() === 3 * keys.length, 60_000, 'three copies of each')
+    await expectAllReadable(cluster, leaver, keys)
+    await cluster.stop()
+  })
+
   it('asks those who come back later than itself for what it missed', async () => {
     const cluster = await SimulatedCluster.of(3, { seed: 13 })
     const [first, second, third] = cluster.peers as [SimulatedPeer, SimulatedPeer, SimulatedPeer]

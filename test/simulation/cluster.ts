@@ -7,7 +7,7 @@ import { MemoryStore } from '../../src/storage/memory.ts'
 import { ClientCore, type ClientCoreInit } from '../../src/core/client.ts'
 import { AnnulusError } from '../../src/core/errors.ts'
 import { PeerCore, type PeerCoreInit } from '../../src/core/peer.ts'
-import type { Logger } from '../../src/core/ports.ts'
+import { StoreError, type Logger } from '../../src/core/ports.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from './clock.ts'
 import { SimulatedDisk, type DiskInit } from './disk.ts'
@@ -160,7 +160,13 @@ export class SimulatedCluster {
     peer.core.on('gone', ({ standing }) => {
       if (standing === 'left') peer.hasLeft = true
     })
-    await peer.core.start()
+    try {
+      await peer.core.start()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      // As whatever supervises it would: a disk may fail to write while a peer starts, and work at the next try.
+      await this.restart(peer)
+    }
   }
 
   #disk(): SimulatedDisk {
