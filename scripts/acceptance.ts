@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endAll } from '../test/support/command.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
+import { noiseAtThePort } from './acceptance/noise-at-the-port.ts'
 import { readAtOnce } from './acceptance/read-at-once.ts'
 import { realFiles } from './acceptance/real-files.ts'
 import { seen } from './acceptance/report.ts'
 
 const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'fsync-first': fsyncFirst,
+  'noise-at-the-port': noiseAtThePort,
   'read-at-once': readAtOnce,
   'real-files': realFiles
 }
