@@ -157,6 +157,13 @@ export class ServeError extends Error {
   }
 }
 
+export interface HeadsOptions {
+  readonly limit: number
+  readonly after?: Uint8Array
+  /** Told the position of each damaged record that is passed over. */
+  readonly onDamaged?: (position: Uint8Array) => void
+}
+
 /** One change of the store's metadata; an undefined value deletes the entry. */
 export type MetaChange = readonly [name: string, value: Uint8Array | undefined]
 
@@ -179,8 +186,11 @@ export interface Store {
   mergeAll(records: readonly StoredRecord[]): Promise<void>
   /** Deletes a record if it still has this version; false where it has not. */
   drop(position: Uint8Array, version: Version): Promise<boolean>
-  /** Up to `limit` heads in a range, in ring order, from the first one after `after` (in the range). Skips damaged ones. */
-  heads(range: Range, options: { limit: number; after?: Uint8Array }): Promise<RecordHead[]>
+  /**
+   * Up to `limit` heads in a range, in ring order, from the first one after `after` (in the range). Passes over
+   * damaged ones, of which it tells.
+   */
+  heads(range: Range, options: HeadsOptions): Promise<RecordHead[]>
   /** Records (tombstones among them) and their encoded bytes held. */
   usage(): { records: number; bytes: number }
 

@@ -5,7 +5,14 @@
  * Reads look only at the database, which shows a batch no sooner than it is synced. Small rows are read with
  * `getSync`: cheaper by far than a trip to another thread.
  */
-import { DamagedRecordError, type Logger, type MetaChange, type Store, StoreError } from '../core/ports.ts'
+import {
+  DamagedRecordError,
+  type HeadsOptions,
+  type Logger,
+  type MetaChange,
+  type Store,
+  StoreError
+} from '../core/ports.ts'
 import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import type { Version } from '../core/record/version.ts'
 import type { Range } from '../core/ring/range.ts'
@@ -99,15 +106,17 @@ class LevelStore implements Store {
     })
   }
 
-  heads(range: Range, { limit, after }: { limit: number; after?: Uint8Array }): Promise<RecordHead[]> {
+  heads(range: Range, { limit, after, onDamaged }: HeadsOptions): Promise<RecordHead[]> {
     return this.#read(async () => {
       const heads: RecordHead[] = []
       for (const segment of segmentsOf(range, after)) {
         for await (const page of this.#level.walk(rows.recordRowsIn(segment), limit)) {
           for (const [key, row] of page) {
             if (heads.length >= limit || this.#keeping !== undefined) return heads
-            const head = this.#rows.listed(rows.positionIn(key), row)
+            const position = rows.positionIn(key)
+            const head = this.#rows.listed(position, row)
             if (head !== undefined) heads.push(head)
+            else onDamaged?.(position)
           }
         }
       }

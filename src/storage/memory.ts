@@ -2,7 +2,7 @@
  * The Store port in memory, for peers without a data folder and for tests. A change is as durable as it gets
  * when it is made; nothing survives the process.
  */
-import { type MetaChange, type Store, StoreError } from '../core/ports.ts'
+import { type HeadsOptions, type MetaChange, type Store, StoreError } from '../core/ports.ts'
 import { decodeRecord } from '../core/record/codec.ts'
 import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import { compareVersions, type Version } from '../core/record/version.ts'
@@ -50,7 +50,7 @@ export class MemoryStore implements Store {
     })
   }
 
-  heads(range: Range, { limit, after }: { limit: number; after?: Uint8Array }): Promise<RecordHead[]> {
+  heads(range: Range, { limit, after }: HeadsOptions): Promise<RecordHead[]> {
     return this.#do(() => {
       const heads: RecordHead[] = []
       for (const segment of segmentsOf(range, after)) {

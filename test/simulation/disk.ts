@@ -6,6 +6,7 @@
 import {
   DamagedRecordError,
   StoreError,
+  type HeadsOptions,
   type MetaChange,
   type Store,
   type Timer
@@ -179,12 +180,15 @@ class DiskStore implements Store {
     return isDropped
   }
 
-  async heads(range: Range, options: { limit: number; after?: Uint8Array }): Promise<RecordHead[]> {
+  async heads(range: Range, options: HeadsOptions): Promise<RecordHead[]> {
     await this.#alive()
     const heads = await this.#contents.heads(range, options)
-    return this.#damaged.size === 0
-      ? heads
-      : heads.filter(({ position }) => !this.#damaged.has(formatPosition(position)))
+    if (this.#damaged.size === 0) return heads
+    return heads.filter(({ position }) => {
+      const isDamaged = this.#damaged.has(formatPosition(position))
+      if (isDamaged) options.onDamaged?.(position)
+      return !isDamaged
+    })
   }
 
   usage(): { records: number; bytes: number } {

@@ -273,7 +273,11 @@ describe('a damaged record in a LevelDB store', () => {
     const together = store.mergeAll([recordOf('a', 9), recordOf('b', 9), recordOf('c', 9)])
     await expect(together).rejects.toThrow(/is damaged: the record's head fails its checksum/)
     expect((await store.head(other.position))?.version.time).toBe(9)
-    for (let i = 0; i < 2; i++) expect((await store.heads(wholeRing, { limit: 10 })).length).toBe(2)
+    const passedOver: Uint8Array[] = []
+    const onDamaged = (position: Uint8Array): void => void passedOver.push(position.slice())
+    for (let i = 0; i < 2; i++)
+      expect((await store.heads(wholeRing, { limit: 10, onDamaged })).length).toBe(2)
+    expect(passedOver.map(formatPosition)).toEqual([record.position, record.position].map(formatPosition))
     expect(logged).toHaveBeenCalledTimes(1)
     await store.close()
   })

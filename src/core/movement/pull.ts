@@ -23,6 +23,8 @@ export interface PullInit extends AskInit {
   readonly ranges: readonly Range[]
   /** Told of what has arrived and is on disk. */
   readonly onProgress: (records: number, bytes: number) => void
+  /** Told of a range in which the source has a damaged record: there it proves nothing. May be told twice. */
+  readonly onDamaged?: (range: Range) => void
 }
 
 /**
@@ -47,6 +49,10 @@ async function pullRanges(components: PullComponents, init: PullInit): Promise<v
     const request = { listVersions: { ranges, rangeIndex, after } }
     const { versionPage: page } = await ask(components.calls, init.source, init, request)
     if (page === undefined) throw noAnswer(init.source)
+    for (const index of page.damagedRanges) {
+      const range = init.ranges[index]
+      if (range !== undefined) init.onDamaged?.(range)
+    }
     await fetchNewer(components, init, fromWireVersions(page.versions))
     if (page.finished) return
     rangeIndex = page.rangeIndex

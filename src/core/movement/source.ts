@@ -2,7 +2,13 @@
  * The side that is asked: lists the versions it holds, hands out records, and takes in what displaced peers
  * offer. The dispatcher has seen to it that both sides are at the same epoch.
  */
-import type { FetchRecords, ListVersions, OfferVersions, PushRecords } from '../../wire/generated/messages.ts'
+import type {
+  FetchRecords,
+  ListVersions,
+  OfferVersions,
+  PushRecords,
+  VersionPage
+} from '../../wire/generated/messages.ts'
 import { maxBatchBytes } from '../limits.ts'
 import { DamagedRecordError, ServeError, type Store } from '../ports.ts'
 import { decodeRecord } from '../record/codec.ts'
@@ -23,29 +29,39 @@ export class MovementSource {
     this.#store = components.store
   }
 
-  /** A page of the versions held in the ranges asked, and where the next one begins. */
+  /**
+   * A page of the versions held in the ranges asked, and where the next one begins. It names the ranges in
+   * which a record is damaged: nobody may take it that this is all that was ever stored there.
+   */
   async listVersions(message: ListVersions): Promise<ResponseBody> {
     const ranges = fromWireRanges(message.ranges)
     let rangeIndex = message.rangeIndex
     let after = message.after.length === 0 ? undefined : checkedPosition(message.after)
     const versions = []
+    const damaged = new Set<number>()
     while (rangeIndex < ranges.length) {
       const limit = maxVersionsPerMessage - versions.length
+      const onDamaged = (): void => void damaged.add(rangeIndex)
       const heads = await this.#store.heads(
         ranges[rangeIndex]!,
-        after === undefined ? { limit } : { limit, after }
+        after === undefined ? { limit, onDamaged } : { limit, after, onDamaged }
       )
       versions.push(...toWireVersions(heads))
       if (versions.length >= maxVersionsPerMessage) {
-        after = heads.at(-1)!.position
         return {
-          versionPage: { versions, finished: false, rangeIndex, after: after as Uint8Array<ArrayBuffer> }
+          versionPage: pageOf({
+            versions,
+            damaged,
+            finished: false,
+            rangeIndex,
+            after: heads.at(-1)!.position
+          })
         }
       }
       rangeIndex++
       after = undefined
     }
-    return { versionPage: { versions, finished: true, rangeIndex, after: new Uint8Array() } }
+    return { versionPage: pageOf({ versions, damaged, finished: true, rangeIndex, after: new Uint8Array() }) }
   }
 
   /** As many of the records asked, in their order, as fit one message; at least one. */
@@ -95,6 +111,17 @@ export class MovementSource {
       throw error
     }
   }
+}
+
+function pageOf({
+  damaged,
+  after,
+  ...page
+}: Pick<VersionPage, 'versions' | 'finished' | 'rangeIndex'> & {
+  readonly damaged: ReadonlySet<number>
+  readonly after: Uint8Array
+}): VersionPage {
+  return { ...page, after: after as Uint8Array<ArrayBuffer>, damagedRanges: [...damaged] }
 }
 
 function decodeOrRefuse(encoded: Uint8Array): ReturnType<typeof decodeRecord> {

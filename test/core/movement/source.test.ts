@@ -98,6 +98,17 @@ describe('a source that is asked for records', () => {
     expect([recordPage!.answered, recordPage!.records.length]).toEqual([3, 1])
   })
 
+  it('names the ranges in which it passes over a damaged record', async () => {
+    const records = recordsOf(20).sort((a, b) => Buffer.compare(a.position, b.position))
+    const { source, store } = await make(records)
+    const cuts = [records[4]!, records[9]!, records[14]!, records[4]!].map(at)
+    const ranges = [0, 1, 2].map(i => ({ start: cuts[i]!, end: cuts[i + 1]! }))
+    store.damagedRows.add(formatPosition(records[7]!.position))
+    const { versionPage } = await source.listVersions({ ranges, rangeIndex: 0, after: new Uint8Array() })
+    expect(versionPage!.versions.length).toBe(19)
+    expect(versionPage!.damagedRanges).toEqual([0])
+  })
+
   it('refuses what is malformed, and serves nothing damaged', async () => {
     const { source, store } = await make([recordOf('a')])
     const position = at(recordOf('a'))
