@@ -5,6 +5,7 @@ import { describe, expect, it, type Mock, vi } from 'vitest'
 
 import { DamagedRecordError, type Logger, type Store, StoreError } from '../../src/core/ports.ts'
 import type { StoredRecord } from '../../src/core/record/record.ts'
+import { formatPosition } from '../../src/core/ring/position.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import { type Level, openLevel } from '../../src/storage/open-level.ts'
 import { recordRow, recordRows, valueRow, valueRows } from '../../src/storage/rows.ts'
