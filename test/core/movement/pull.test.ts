@@ -103,6 +103,8 @@ describe('a pull', () => {
     // All but the huge one's within the limit and the little that surrounds the records.
     expect(batches.filter(({ bytes }) => bytes > maxBatchBytes + 2_000)).toHaveLength(1)
     expect(batches.length).toBeLessThanOrEqual(5)
+    // No position is sent twice: each request is for as much as fits its answer.
+    expect(batches.flatMap(({ request }) => request.fetchRecords!.positions)).toHaveLength(13)
   })
 
   it('asks again for what the source did not fit into its answer', async () => {

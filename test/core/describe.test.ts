@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import {
+  describeCluster,
+  fromJson,
+  membersOf,
+  toJson,
+  transitionOf,
+  type MembersView,
+  type SelfDescription
+} from '../../src/core/describe.ts'
+import { TransportError, type AddressBook } from '../../src/core/ports.ts'
+import type { Calls } from '../../src/core/rpc-types.ts'
+import { id, nameOf, run } from './topology/script.ts'
+
+const idle: SelfDescription = { records: 1, bytes: 100, version: '0.1.0', transfers: [], waitingFor: [] }
+
+function viewOf(script: string, down = ''): MembersView {
+  return {
+    topology: run(script),
+    addresses: { multiaddrs: (peerId: string) => [`at ${peerId}`] } as unknown as AddressBook,
+    livenessOf: member => (down.includes(nameOf(member)) ? 'down' : 'alive')
+  }
+}
+
+/** Members that describe themselves so, or fail. */
+function callsTo(answers: Record<string, SelfDescription | Uint8Array<ArrayBuffer> | Error>) {
+  const asked: string[] = []
+  const calls: Calls = {
+    call: (to, request) => {
+      expect(request).toEqual({ describe: { cluster: false } })
+      const name = nameOf(to)
+      asked.push(name)
+      const answer = answers[name]!
+      if (answer instanceof Error) return Promise.reject(answer)
+      const json = answer instanceof Uint8Array ? answer : toJson(answer)
+      return Promise.resolve({ epoch: 1, description: { json } })
+    }
+  }
+  return { calls, asked }
+}
+
+describe('the members', () => {
+  it('are those that count for a ring in force, with addresses, standing and liveness', () => {
+    const members = membersOf(viewOf("found a; open +b +c; close; open +d -b; close; open +e -c +a'", 'c'))
+    const shown = members.map(member => [nameOf(member), member.standing, member.liveness])
+    const byName = shown.sort(([x], [y]) => (x! < y! ? -1 : 1))
+    expect(byName).toEqual([
+      ['a', 'removing', 'alive'],
+      ["a'", 'joining', 'alive'],
+      ['c', 'leaving', 'down'],
+      ['d', 'up', 'alive'],
+      ['e', 'joining', 'alive']
+    ])
+    expect(members.find(member => nameOf(member) === 'd')).toMatchObject({
+      addresses: [`at ${id('d').peerId}`],
+      vnodes: 4,
+      life: id('d').life
+    })
+  })
+
+  it('have shares that sum to one, of the ring to be during a transition', () => {
+    for (const script of ['found a; open +b +c +d; close', 'found a; open +b +c +d; close; open +e -b']) {
+      const members = membersOf(viewOf(script))
+      expect(members.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9)
+      for (const member of members) expect(member.share > 0).toBe(member.standing !== 'leaving')
+    }
+  })
+})
+
+describe('a transition', () => {
+  it('is none while none is open', () => {
+    expect(transitionOf(run('found a; open +b; close'), ['nothing'])).toBeNull()
+  })
+
+  it('names who comes and goes, since which epoch, and what it waits for', () => {
+    const topology = run('found a; open +b +c; close; open +d +e -b !c; amend drop e')
+    expect(transitionOf(topology, ['d to report'])).toEqual({
+      opened: 4,
+      latest: 5,
+      joining: [id('d').peerId],
+      leaving: [id('b').peerId],
+      removing: [id('c').peerId],
+      waitingFor: ['d to report']
+    })
+  })
+})
+
+describe('the status of a cluster', () => {
+  const script = 'found a; open +b +c; close'
+
+  it('puts together what all members say of themselves', async () => {
+    const transfer = { peerId: id('b').peerId, kind: 'take', records: 1, bytes: 2, waitsFor: null } as const
+    const { calls } = callsTo({ a: idle, b: { ...idle, records: 7, transfers: [transfer] }, c: idle })
+    const status = await describeCluster(viewOf(script), calls)
+    expect(status).toMatchObject({ network: 'test', epoch: 3, replicas: 3, transition: null })
+    expect(status.transfers).toEqual([transfer])
+    const records = status.members.map(member => [nameOf(member), member.records, member.version]).sort()
+    expect(records).toEqual([
+      ['a', 1, '0.1.0'],
+      ['b', 7, '0.1.0'],
+      ['c', 1, '0.1.0']
+    ])
+  })
+
+  it('has nulls for who does not answer or answers nonsense, and does not ask who is down', async () => {
+    const { calls, asked } = callsTo({
+      a: new TransportError('timeout', 'no answer', { delivered: true }),
+      b: new TextEncoder().encode('no JSON')
+    })
+    const { members } = await describeCluster(viewOf(script, 'c'), calls)
+    expect(asked.sort()).toEqual(['a', 'b'])
+    for (const member of members) expect(member).toMatchObject({ records: null, bytes: null, version: null })
+  })
+
+  it('tells what a transition waits for by whoever knows', async () => {
+    const { calls } = callsTo({ a: idle, b: { ...idle, waitingFor: ['c to report'] }, c: idle, d: idle })
+    const { transition } = await describeCluster(viewOf(`${script}; open +d`), calls)
+    expect(transition!.waitingFor).toEqual(['c to report'])
+  })
+})
+
+describe('a description', () => {
+  it('is read as it was written, and refused where it is no JSON object', () => {
+    expect(fromJson(toJson(idle))).toEqual(idle)
+    for (const text of ['', '{', 'null', '7']) {
+      expect(() => fromJson(new TextEncoder().encode(text)), text).toThrow(SyntaxError)
+    }
+  })
+})
