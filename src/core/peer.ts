@@ -245,7 +245,7 @@ export class PeerCore implements Peer {
     return {
       greeting: () => this.#greeting(),
       admit: remote => this.#admit(remote),
-      serve: (body, context) => {
+      serve: async (body, context) => {
         const life = this.#membership.life
         if (life === undefined)
           throw new ServeError('not-ready', 'this peer is between two lives, or stopping')

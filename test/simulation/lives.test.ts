@@ -24,6 +24,22 @@ describe('a peer between two lives', () => {
     await cluster.stop()
   })
 
+  it('answers that it is not ready, however long its disk takes to be emptied', async () => {
+    const cluster = await SimulatedCluster.of(4, { seed: 3, disk: { syncMs: 200 } })
+    const [first, second] = cluster.peers as [SimulatedPeer, SimulatedPeer]
+    const gone = new Promise<void>(resolve => void second.core.on('gone', () => resolve()))
+    const removing = first.core.remove(second.peerId)
+    await cluster.time.settle(gone)
+    await cluster.time.run(5)
+    const transport = cluster.network.host(first.peerId)!
+    const remote = await cluster.time.settle(transport.connect(second.address, { timeoutMs: 1_000 }))
+    const asking = transport.request(remote, new Uint8Array(), { timeoutMs: 1_000 })
+    await expect(cluster.time.settle(asking)).rejects.toMatchObject({ failure: 'not-ready' })
+    await cluster.time.settle(removing)
+    await cluster.time.until(() => standingOf(first, second) === 'up', 60_000, 'it is back')
+    await cluster.stop()
+  })
+
   it('is not waited for where it lost its disk before it took its part of a transition', async () => {
     const cluster = await SimulatedCluster.of(4, { seed: 2, network: { latencyMs: () => 5 } })
     const [first, leaver, taker] = cluster.peers as [SimulatedPeer, SimulatedPeer, SimulatedPeer]
