@@ -95,6 +95,41 @@ describe('a peer that cannot be reached', () => {
   })
 })
 
+describe('a peer that never greets back', () => {
+  it('is unreachable, and the connection to it is given up', async () => {
+    const silent = await createNode({
+      privateKey: await generateKeyPair('Ed25519'),
+      listen: ['/ip4/127.0.0.1/tcp/0']
+    })
+    await silent.libp2p.handle('/annulus/1.0.0', () => undefined)
+    await silent.libp2p.start()
+    const a = await startPeer()
+    const address = silent.libp2p.getMultiaddrs()[0]!.toString()
+    await expect(a.transport.connect(address, { timeoutMs: 20_000 })).rejects.toMatchObject({
+      failure: 'unreachable',
+      delivered: false,
+      message: expect.stringContaining('no greeting') as string
+    })
+    expect(a.libp2p.getConnections()).toEqual([])
+    await silent.libp2p.stop()
+  })
+
+  it('is unreachable at once where it does not speak the protocol', async () => {
+    const other = await createNode({
+      privateKey: await generateKeyPair('Ed25519'),
+      listen: ['/ip4/127.0.0.1/tcp/0']
+    })
+    await other.libp2p.start()
+    const a = await startPeer()
+    const address = other.libp2p.getMultiaddrs()[0]!.toString()
+    await expect(a.transport.connect(address, { timeoutMs })).rejects.toMatchObject({
+      failure: 'unreachable',
+      message: expect.stringContaining('does not speak /annulus/1.0.0') as string
+    })
+    await other.libp2p.stop()
+  })
+})
+
 describe('a private network', () => {
   it('connects nodes with the same key', async () => {
     const key = networkKey()

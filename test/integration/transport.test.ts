@@ -228,6 +228,21 @@ describe('a channel', () => {
     expect(await a.transport.request(b.id, text('again'), { timeoutMs })).toEqual(text('again'))
   })
 
+  it('whose connection breaks fails what is in flight, and opens anew for the next request', async () => {
+    const [a, b] = await startPair()
+    b.handlers.answer = () => new Promise(() => undefined)
+    const inFlight = a.transport.request(b.id, text('?'), { timeoutMs: 60_000 })
+    const failed = expect(inFlight).rejects.toMatchObject({ failure: 'lost', delivered: true })
+    await until(() => a.handlers.opened.length === 1, 'the channel')
+    // The socket is destroyed without a word, as when the kernel cleans up behind a killed process.
+    for (const connection of b.libp2p.getConnections()) connection.abort(new Error('killed'))
+    await failed
+    b.handlers.answer = body => Promise.resolve(body)
+    expect(await a.transport.request(b.id, text('again'), { timeoutMs })).toEqual(text('again'))
+    expect(a.handlers.closed).toHaveLength(1)
+    expect(a.handlers.opened).toHaveLength(2)
+  })
+
   it('to a client is used for requests to it, and never dialled', async () => {
     const peer = await startPeer()
     const client = await startPeer({ role: 'client' })
