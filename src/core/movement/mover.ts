@@ -50,6 +50,7 @@ export class Mover {
   #work = new AbortController()
   #stop = new AbortController()
   #running: Promise<void> | undefined
+  #isTakingPart = false
   /** The epoch at which this taker has done its part. */
   #takenAt = 0
 
@@ -77,12 +78,12 @@ export class Mover {
   /** Fetches what this member may have missed while it was out of the others' reach. */
   refresh(): void {
     this.#toAsk = 'all'
-    this.#work.abort()
+    this.#interrupt()
   }
 
   /** A member answers again: if it is still to be asked for what was missed, this is the time. */
   reachable(member: MemberId): void {
-    if (this.#toAsk !== 'all' && this.#toAsk.has(memberKey(member))) this.#work.abort()
+    if (this.#toAsk !== 'all' && this.#toAsk.has(memberKey(member))) this.#interrupt()
   }
 
   transfers(): TransferStatus[] {
@@ -99,6 +100,11 @@ export class Mover {
   async handOverNow(signal: AbortSignal): Promise<boolean> {
     const { kept } = await this.#handOver(signal)
     return kept === 0
+  }
+
+  /** What is missed waits for a part in a transition: where others flap, that would begin anew for ever. */
+  #interrupt(): void {
+    if (!this.#isTakingPart) this.#work.abort()
   }
 
   async #run(): Promise<void> {
@@ -120,7 +126,12 @@ export class Mover {
   /** All that the present topology asks; returns or throws when there is something else to do. */
   async #workOnce(signal: AbortSignal): Promise<void> {
     const topology = this.#components.topology()
-    if (topology?.transition !== undefined) await this.#takePart(topology, topology.transition.latest, signal)
+    if (topology?.transition !== undefined) {
+      this.#isTakingPart = true
+      await this.#takePart(topology, topology.transition.latest, signal).finally(() => {
+        this.#isTakingPart = false
+      })
+    }
     if (topology !== undefined && (this.#toAsk === 'all' || this.#toAsk.size > 0)) {
       const toAsk = this.#toAsk
       const left = await this.#track('take', progress =>

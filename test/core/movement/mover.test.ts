@@ -67,6 +67,18 @@ describe('the mover', () => {
     await world.settle(mover.stop())
   })
 
+  it('goes on with a take while others come and go', async () => {
+    const { world, mover, reports } = make('d', joining)
+    for (const name of ['a', 'b']) await world.host(name).store.mergeAll(recordsOf(20))
+    mover.start()
+    for (let i = 0; i < 100 && reports.length === 0; i++) {
+      await world.time.step()
+      mover.refresh()
+    }
+    expect(reports).toHaveLength(1)
+    await world.settle(mover.stop())
+  })
+
   it('begins a take anew where the transition is amended under it', async () => {
     const { world, mover, reports, moveTo, epoch } = make('d', 'found a; open +b +c; close; open +d +e')
     for (const name of ['a', 'b']) world.host(name).failing = 'unreachable'
