@@ -57,6 +57,46 @@ describe('a peer between two lives', () => {
   })
 })
 
+describe('a peer that is killed in the middle of its own transition', () => {
+  it('takes its part again after a restart, and is up in the same life', async () => {
+    const cluster = await SimulatedCluster.of(3, { seed: 4, network: { latencyMs: () => 5 } })
+    const [first] = cluster.peers as [SimulatedPeer]
+    for (let i = 0; i < 50; i++) await cluster.time.settle(first.core.put(`key ${i}`, new Uint8Array([i])))
+    const joiner = await cluster.time.settle(cluster.add())
+    const epoch = await cluster.time.settle(
+      new Promise<number>(resolve => {
+        joiner.core.on('topology', topology => topology.transition !== null && resolve(topology.epoch))
+      })
+    )
+    await cluster.time.settle(cluster.restart(joiner))
+    await cluster.ready(joiner, 20_000)
+    // The close, and nothing else: it was neither dropped nor did it join anew.
+    expect((await cluster.time.settle(joiner.core.status())).epoch).toBe(epoch + 1)
+    for (let i = 0; i < 50; i++)
+      expect((await cluster.time.settle(joiner.core.get(`key ${i}`)))?.value).toEqual(new Uint8Array([i]))
+    await cluster.stop()
+  })
+
+  it('leaves after all, also where it comes back only when the others have gone on without it', async () => {
+    const cluster = await SimulatedCluster.of(4, { seed: 5, network: { latencyMs: () => 5 } })
+    const [first, leaver] = cluster.peers as [SimulatedPeer, SimulatedPeer]
+    for (let i = 0; i < 50; i++) await cluster.time.settle(first.core.put(`key ${i}`, new Uint8Array([i])))
+    leaver.core.leave().catch(() => undefined)
+    await cluster.time.until(
+      () => standingOf(leaver, leaver) === 'leaving',
+      10_000,
+      'it knows that it leaves'
+    )
+    cluster.kill(leaver)
+    await cluster.time.until(() => standingOf(first, leaver) === undefined, 60_000, 'it has left')
+    await cluster.time.settle(cluster.restart(leaver))
+    await cluster.time.until(() => leaver.hasLeft, 60_000, 'it knows that it has left')
+    expect(first.core.membersNow().map(({ standing }) => standing)).toEqual(['up', 'up', 'up'])
+    expect(cluster.copies()).toBe(150)
+    await cluster.stop()
+  })
+})
+
 /** Has a killed peer removed by hand as soon as it counts as down. */
 async function removed(cluster: SimulatedCluster, by: SimulatedPeer, victim: SimulatedPeer): Promise<void> {
   const isDown = (): boolean =>
