@@ -16,11 +16,8 @@ const maxPeers = 64
 /** Which settings a cluster has: all but `announce`, as no two peers can have the same address. */
 const clusterSettings = settingNames.filter(name => name !== 'announce')
 
-export function registerCluster(program: Command): void {
-  const command = program
-    .command('cluster')
-    .description('run several peers on this machine until they are stopped')
-    .argument('<n>', `how many, 1 to ${maxPeers}`, readCount)
+export function defineCluster(command: Command): void {
+  command.argument('<n>', `how many, 1 to ${maxPeers}`, readCount)
   addSettings(command, clusterSettings)
     .addHelpText(
       'after',

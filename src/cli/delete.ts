@@ -10,12 +10,8 @@ interface DeleteFlags extends ClientFlags {
   readonly json?: boolean
 }
 
-export function registerDelete(program: Command): void {
-  const command = program
-    .command('delete')
-    .description('delete a key, whether it exists or not')
-    .argument('<key>', 'the key')
-    .option('--json', 'print {"key","version","replicas"}')
+export function defineDelete(command: Command): void {
+  command.argument('<key>', 'the key').option('--json', 'print {"key","version","replicas"}')
   addClientFlags(addConsistencyFlag(command))
     .addHelpText(
       'after',

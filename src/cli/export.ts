@@ -23,10 +23,8 @@ export interface Exported {
   failed: number
 }
 
-export function registerExport(program: Command): void {
-  const command = program
-    .command('export')
-    .description('write every key back as a file under a folder')
+export function defineExport(command: Command): void {
+  command
     .argument('<dir>', 'the folder; made if missing, files of the same names are replaced')
     .option('--json', 'print {"exported","failed"}')
   addClientFlags(addConsistencyFlag(command), fileTimeout)

@@ -11,12 +11,8 @@ interface GetFlags extends ClientFlags {
   readonly consistency: Consistency
 }
 
-export function registerGet(program: Command): void {
-  const command = program
-    .command('get')
-    .description('write the value of a key to standard output, byte for byte')
-    .argument('<key>', 'the key')
-    .option('--out <file>', 'write to this file instead')
+export function defineGet(command: Command): void {
+  command.argument('<key>', 'the key').option('--out <file>', 'write to this file instead')
   addClientFlags(addConsistencyFlag(command))
     .addHelpText(
       'after',

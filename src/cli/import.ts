@@ -27,12 +27,8 @@ export interface BatchOptions {
   readonly consistency: Consistency
 }
 
-export function registerImport(program: Command): void {
-  const command = program
-    .command('import')
-    .description('store every file under a folder, its relative path as the key')
-    .argument('<dir>', 'the folder')
-    .option('--json', 'print {"imported","failed"}')
+export function defineImport(command: Command): void {
+  command.argument('<dir>', 'the folder').option('--json', 'print {"imported","failed"}')
   addClientFlags(addConsistencyFlag(command), fileTimeout)
     .addHelpText(
       'after',

@@ -9,10 +9,8 @@ interface LeaveFlags extends ClientFlags {
   readonly json?: boolean
 }
 
-export function registerLeave(program: Command): void {
-  const command = program
-    .command('leave')
-    .description('have a member hand over what it holds and leave for good')
+export function defineLeave(command: Command): void {
+  command
     .argument(
       '[peer]',
       'its peer id, or at least 6 characters from its beginning or end (default: the one asked)'

@@ -8,10 +8,8 @@ interface LocateFlags extends ClientFlags {
   readonly json?: boolean
 }
 
-export function registerLocate(program: Command): void {
-  const command = program
-    .command('locate')
-    .description('say where a key lies: its position on the ring and its replicas')
+export function defineLocate(command: Command): void {
+  command
     .argument('<key>', 'the key; it need not exist')
     .option('--json', 'print {"key","position","replicas":[[peerId,...],...]}, a list per ring in force')
   addClientFlags(command)

@@ -1,29 +1,19 @@
 /**
  * The command line as a whole: knows all verbs, turns whatever they throw into one line and an exit code. Loaded
- * by bin/annulus.ts. Nothing here or in a verb loads libp2p before it is needed, so that help is there at once.
+ * by bin/annulus.ts. Nothing here loads a verb that is not named, and no verb loads libp2p before it is needed, so
+ * that help is there at once.
  */
 import { inspect } from 'node:util'
 import { Command, CommanderError } from 'commander'
-import { registerCluster } from './cluster.ts'
-import { registerDelete } from './delete.ts'
 import { describeError, exitCodes } from './errors.ts'
-import { registerExport } from './export.ts'
-import { registerGet } from './get.ts'
-import { registerImport } from './import.ts'
-import { registerLeave } from './leave.ts'
-import { registerLocate } from './locate.ts'
-import { registerPut } from './put.ts'
-import { registerRemove } from './remove.ts'
-import { registerStart } from './start.ts'
-import { registerStatus } from './status.ts'
 import { flushOutput, say, tolerateClosedPipes } from './terminal.ts'
-import { registerVerify } from './verify.ts'
+import { verbGroups } from './verbs.ts'
 import { programVersion } from '../version.ts'
 
 /** Runs the command with these arguments (without node and script), and exits the process. */
 export async function main(args: readonly string[]): Promise<void> {
   tolerateClosedPipes()
-  const program = createProgram()
+  const program = await createProgram(args)
   let exitCode = 0
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -35,7 +25,8 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exit(exitCode)
 }
 
-function createProgram(): Command {
+/** The whole command line; of the verbs that these arguments do not name, as much as the overall help shows. */
+async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('annulus')
     .description('A masterless, replicated, linearizable key-value store. Every peer answers for any key.')
     .version(programVersion(), '-V, --version', 'print the version')
@@ -45,14 +36,13 @@ function createProgram(): Command {
     .configureOutput({ outputError: message => say(explainUsage(message)) })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
-  for (const register of [registerStart, registerCluster]) register(program.commandsGroup('Run peers:'))
-  for (const register of [registerPut, registerGet, registerDelete])
-    register(program.commandsGroup('One key:'))
-  for (const register of [registerLocate, registerStatus, registerLeave, registerRemove]) {
-    register(program.commandsGroup('The cluster:'))
-  }
-  for (const register of [registerImport, registerVerify, registerExport]) {
-    register(program.commandsGroup('Folders of files:'))
+  for (const { heading, verbs } of verbGroups) {
+    program.commandsGroup(heading)
+    for (const { name, takes, about, load } of verbs) {
+      const command = program.command(name).description(about)
+      if (args.includes(name)) (await load())(command)
+      else if (takes !== '') command.arguments(takes)
+    }
   }
   return program.addHelpText(
     'after',

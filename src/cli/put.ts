@@ -26,10 +26,8 @@ interface PutFlags extends ClientFlags {
 /** The longest time to live that the command takes, in ms: beyond it is a slip of the pen. */
 const maxTtlMs = parseDuration('36500d')!
 
-export function registerPut(program: Command): void {
-  const command = program
-    .command('put')
-    .description('store a value under a key')
+export function definePut(command: Command): void {
+  command
     .argument('<key>', 'the key, up to 1 KiB')
     .argument('[value]', 'the value as text, or - to read standard input; up to 4 MiB')
     .option('--file <file>', 'store the contents of this file')

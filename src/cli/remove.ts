@@ -9,10 +9,8 @@ interface RemoveFlags extends ClientFlags {
   readonly json?: boolean
 }
 
-export function registerRemove(program: Command): void {
-  const command = program
-    .command('remove')
-    .description('remove a member that will not come back, and replicate anew what it held')
+export function defineRemove(command: Command): void {
+  command
     .argument('<peer>', 'its peer id, or at least 6 characters from its beginning or end')
     .option('--accept-loss', 'go on even where the last copies of some records are lost with it')
     .option('--json', 'print {"peerId","standing"}')

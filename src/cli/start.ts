@@ -31,8 +31,7 @@ export interface ListeningMessage {
 /** How long a peer that has left stays to answer whoever asked it to leave, in ms. */
 const farewellMs = 1_000
 
-export function registerStart(program: Command): void {
-  const command = program.command('start').description('run a peer until it is stopped')
+export function defineStart(command: Command): void {
   addSettings(command, settingNames)
     // For `cluster`, which no peer may outlive, even if it is killed outright.
     .addOption(new Option('--stop-with-parent').hideHelp())

@@ -9,11 +9,8 @@ interface StatusFlags extends ClientFlags {
   readonly json?: boolean
 }
 
-export function registerStatus(program: Command): void {
-  const command = program
-    .command('status')
-    .description('list the members: how they are and what they hold')
-    .option('--json', 'print one JSON document')
+export function defineStatus(command: Command): void {
+  command.option('--json', 'print one JSON document')
   addClientFlags(command)
     .addHelpText(
       'after',

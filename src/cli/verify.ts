@@ -23,10 +23,8 @@ export interface Verified {
   failed: number
 }
 
-export function registerVerify(program: Command): void {
-  const command = program
-    .command('verify')
-    .description('read back every file under a folder and compare')
+export function defineVerify(command: Command): void {
+  command
     .argument('<dir>', 'the folder that was imported')
     .option('--json', 'print {"identical","differing","missing","failed"}')
   addClientFlags(addConsistencyFlag(command), fileTimeout)

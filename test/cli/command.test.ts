@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { verbGroups } from '../../src/cli/verbs.ts'
 import { run, temporaryFolder } from '../support/processes.ts'
 
 const verbs = [
@@ -36,6 +37,13 @@ describe('help', () => {
     const { code, stdout } = await run([verb, '--help'])
     expect(code).toBe(0)
     expect(stdout).toMatch(new RegExp(`Examples:\n.*annulus ${verb}`))
+  })
+
+  it('shows the same arguments for a verb whether that is named or listed', async () => {
+    for (const { name, takes } of verbGroups.flatMap(group => group.verbs)) {
+      const { stdout } = await run([name, '--help'])
+      expect(stdout.split('\n')[0]).toBe(`Usage: annulus ${name} [options] ${takes}`.trimEnd())
+    }
   })
 
   it('prints the version', async () => {
