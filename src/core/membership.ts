@@ -98,17 +98,15 @@ export class Membership {
     const { store, transport } = this.#components
     const known = (await knownPeerNames(store)).map(knownPeerId)
     this.#knownPeerIds = known.filter(peerId => peerId !== transport.peerId)
-    if (store.loss !== undefined) await this.#reset(store.loss)
-    try {
-      await this.#log.load()
-    } catch (error) {
-      if (!(error instanceof LogDamagedError)) throw error
-      await this.#reset(error.message)
+    const loss = store.loss ?? (await this.#loadLog())
+    if (loss !== undefined) {
+      await this.#reset(loss)
+      return
     }
     this.#checkSettings()
     await this.#boot()
-    const { peerId } = this.#components.transport
-    const standing = this.#log.current?.member({ peerId, life: this.#identity.life })?.standing
+    const self = { peerId: transport.peerId, life: this.#identity.life }
+    const standing = this.#log.current?.member(self)?.standing
     if (standing !== undefined && isOver(standing))
       await this.#reset(`its standing at the last stop: ${standing}`)
   }
@@ -122,6 +120,17 @@ export class Membership {
       if (!signal.aborted) throw error
     } finally {
       this.#ready.reject(new AnnulusError('ERR_STOPPED', 'the peer has been stopped'))
+    }
+  }
+
+  /** Reads the log from the store; says in words what is wrong with it where it is damaged. */
+  async #loadLog(): Promise<string | undefined> {
+    try {
+      await this.#log.load()
+      return undefined
+    } catch (error) {
+      if (error instanceof LogDamagedError) return error.message
+      throw error
     }
   }
 
