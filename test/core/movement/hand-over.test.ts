@@ -164,11 +164,18 @@ describe('a hand-over', () => {
     expect(await a.store.times()).toEqual({ key: 2 })
   })
 
-  it('goes through more records than are offered at a time, and past those that stay', async () => {
+  it('goes through more records than are offered at a time', async () => {
     const { a, d, run } = await make(recordsOf(1_000))
     expect(await run()).toEqual({ dropped: 1_000, kept: 0 })
     expect(a.store.usage().records).toBe(0)
     expect(d.store.usage().records).toBe(1_000)
+  })
+
+  it('goes on past records that stay', async () => {
+    const { b, d, run } = await make(recordsOf(1_000))
+    d.failing = 'unreachable'
+    expect(await run()).toEqual({ dropped: 0, kept: 1_000 })
+    expect(b.store.usage().records).toBe(1_000)
   })
 
   it('pushes in batches that fit a message, and a record that is larger than one alone', async () => {
@@ -178,6 +185,8 @@ describe('a hand-over', () => {
     const { world, run } = await make([...records, huge])
     expect(await run()).toEqual({ dropped: 13, kept: 0 })
     const batches = world.sent.filter(({ kind, to }) => kind === 'pushRecords' && to === 'b')
+    const sizes = batches.map(({ request }) => request.pushRecords!.records.length)
+    expect(Math.max(...sizes)).toBe(5)
     expect(batches.filter(({ bytes }) => bytes > maxBatchBytes + 2_000)).toHaveLength(1)
     expect(batches.length).toBeLessThanOrEqual(5)
   })

@@ -13,6 +13,8 @@ function make(self: string, statements: string, init: Partial<MoverInit> = {}) {
   let topology = script(statements)
   world.moveTo(topology.epoch)
   const reports: number[] = []
+  /** How many reports are to fail. */
+  const failing = { reports: 0 }
   const { store, member } = world.host(self)
   const mover = new Mover(
     {
@@ -25,8 +27,9 @@ function make(self: string, statements: string, init: Partial<MoverInit> = {}) {
       isAlive: world.isAlive,
       // As the reporter does: until the log moves on, at which `topologyChanged` aborts the signal.
       report: (epoch, signal) =>
-        new Promise(resolve => {
+        new Promise((resolve, reject) => {
           reports.push(epoch)
+          if (failing.reports-- > 0) reject(new Error('a test wants it so'))
           signal.addEventListener('abort', () => resolve())
         })
     },
@@ -38,7 +41,7 @@ function make(self: string, statements: string, init: Partial<MoverInit> = {}) {
     mover.topologyChanged()
     return topology
   }
-  return { world, store, mover, reports, moveTo, epoch: () => topology.epoch }
+  return { world, store, mover, reports, failing, moveTo, epoch: () => topology.epoch }
 }
 
 const joining = 'found a; open +b +c; close; open +d'
@@ -76,6 +79,18 @@ describe('the mover', () => {
       mover.refresh()
     }
     expect(reports).toHaveLength(1)
+    await world.settle(mover.stop())
+  })
+
+  it('does not take again what it took at this epoch when its report fails', async () => {
+    const { world, mover, reports, failing, epoch } = make('d', joining)
+    failing.reports = 1
+    mover.start()
+    await world.time.until(() => reports.length === 1, 10_000)
+    world.sent.length = 0
+    await world.time.until(() => reports.length === 2, 10_000)
+    expect(reports).toEqual([epoch(), epoch()])
+    expect(world.sent).toEqual([])
     await world.settle(mover.stop())
   })
 
