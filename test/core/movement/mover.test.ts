@@ -196,6 +196,25 @@ describe('the mover', () => {
     await world.settle(mover.stop())
   })
 
+  it('asks anew where it is told that it was away just as it ends asking, be it at the last moment', async () => {
+    for (let microtasks = 0; microtasks < 40; microtasks++) {
+      const { world, mover } = make('a', 'found a; open +b; close', { isReturning: true })
+      const tell = async (): Promise<void> => {
+        for (let i = 0; i < microtasks; i++) await Promise.resolve()
+        mover.refresh()
+      }
+      world.host('b').beforeAnswer = () => {
+        world.host('b').beforeAnswer = undefined
+        void tell()
+      }
+      mover.start()
+      await world.time.run(100)
+      // The first answer may have come too late to count.
+      expect(world.asked('listVersions'), `told after ${microtasks}`).toBe('b b')
+      await world.settle(mover.stop())
+    }
+  })
+
   it('shows what it moves and what that waits for while it does, and nothing afterwards', async () => {
     const { world, store, mover, reports } = make('d', joining)
     const self = id('d').peerId
