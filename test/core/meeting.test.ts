@@ -205,6 +205,14 @@ describe('who keeps in touch', () => {
     }
   })
 
+  it('tries no further address once its signal has aborted', async () => {
+    const { time, dialled, stop, ended } = await start({ b: 'silent', c: 'has none' })
+    await time.run(7_000)
+    stop.abort()
+    await time.settle(ended)
+    expect(dialled.map(([address]) => address)).toEqual(['b'])
+  })
+
   it('tells of a duplicate, and goes on after any other refusal', async () => {
     const { time, dialled, duplicates, stop, ended } = await start({
       b: 'cluster',

@@ -136,12 +136,12 @@ async function give(
     if (wanted === undefined) throw noAnswer(member)
     const positions = new Set(wanted.positions.map(formatPosition))
     const missing = new Set(heads.filter(({ position }) => positions.has(formatPosition(position))))
-    for await (const { batch, bytes } of batchesOf(store, [...missing])) {
-      const records = [...batch.values()].map(({ encoded }) => encoded as Uint8Array<ArrayBuffer>)
-      const { done } = await ask(calls, member, asked, { pushRecords: { records } })
+    for await (const { records, bytes } of batchesOf(store, [...missing])) {
+      const encoded = [...records.values()].map(record => record.encoded as Uint8Array<ArrayBuffer>)
+      const { done } = await ask(calls, member, asked, { pushRecords: { records: encoded } })
       if (done === undefined) throw noAnswer(member)
-      for (const head of batch.keys()) missing.delete(head)
-      moved(progress, records.length, bytes)
+      for (const head of records.keys()) missing.delete(head)
+      moved(progress, records.size, bytes)
     }
     return [...missing]
   } catch (error) {
@@ -154,27 +154,27 @@ async function give(
 }
 
 interface Batch {
-  readonly batch: ReadonlyMap<RecordHead, StoredRecord>
+  readonly records: ReadonlyMap<RecordHead, StoredRecord>
   /** Bytes of the records as encoded. */
   readonly bytes: number
 }
 
 /** The records under these heads, as many at a time as fit one message; without what cannot be read. */
 async function* batchesOf(store: Store, heads: readonly RecordHead[]): AsyncGenerator<Batch, void> {
-  let batch = new Map<RecordHead, StoredRecord>()
+  let records = new Map<RecordHead, StoredRecord>()
   let bytes = 0
   for (const head of heads) {
     const record = await readUndamaged(store, head.position)
     if (record === undefined) continue
-    if (batch.size > 0 && bytes + record.size > maxBatchBytes) {
-      yield { batch, bytes }
-      batch = new Map()
+    if (records.size > 0 && bytes + record.size > maxBatchBytes) {
+      yield { records, bytes }
+      records = new Map()
       bytes = 0
     }
-    batch.set(head, record)
+    records.set(head, record)
     bytes += record.size
   }
-  if (batch.size > 0) yield { batch, bytes }
+  if (records.size > 0) yield { records, bytes }
 }
 
 async function readUndamaged(store: Store, position: Uint8Array): Promise<StoredRecord | undefined> {

@@ -53,6 +53,8 @@ describe('a refresh', () => {
     const { world, run } = await make('found a; open +b +c; close')
     await run()
     expect(world.asked('listVersions').split(' ').sort()).toEqual(['b', 'c'])
+    // Of the whole ring, as one range.
+    expect(world.sent.map(({ request }) => request.listVersions!.ranges.length)).toEqual([1, 1])
   })
 
   it('asks during a transition the replicas of both rings', async () => {
