@@ -65,7 +65,8 @@ function stamped(
 ): StoredRecord {
   try {
     const version = { time: hybridClock.next(after), writer, rmw: 0 }
-    return encodeRecord({ key: operation.key, version, kind, expiresAt, value })
+    const { key, position } = operation
+    return encodeRecord({ key, position, version, kind, expiresAt, value })
   } catch (cause) {
     // A clock beyond all bounds, or arguments that nobody checked.
     throw operation.error('ERR_INTERNAL', `${operation.name} made no record: ${String(cause)}`, { cause })

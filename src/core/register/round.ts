@@ -34,6 +34,9 @@ export const overloadedTries = 3
 
 const noAnswer = 'no answer in time'
 
+/** Why requests of a round that is over are cancelled. Made once: without it each abort would make an error. */
+const letGo = new Error('the round is over')
+
 export interface Question {
   /** True where the answer to this question means that the operation's own value is stored. */
   readonly isEffect: boolean
@@ -127,7 +130,8 @@ export class Round {
 
   /** Lets go of all requests in flight. The round is not used any more. */
   cancel(): void {
-    this.#cancel.abort()
+    // Nearly always all have answered, and then an abort would be 10 of the 35 us that a get takes here.
+    if (this.#askings.some(isInFlight)) this.#cancel.abort(letGo)
   }
 
   /** Looks at where the round stands, and does what is due. */
@@ -264,7 +268,7 @@ export class Round {
 
   #fail(error: Error): void {
     const { reject } = this.#end()
-    this.#cancel.abort()
+    this.#cancel.abort(letGo)
     reject(error)
   }
 
@@ -299,6 +303,10 @@ export class Round {
 function describeFailure(failure: TransportFailure | undefined, error: unknown): string {
   if (failure === undefined) return String(error)
   return failure === 'timeout' ? noAnswer : failure
+}
+
+function isInFlight({ state }: Asking): boolean {
+  return state === 'asked' || state === 'slow'
 }
 
 function keyOf({ candidate }: Asking): string {
