@@ -202,7 +202,7 @@ export class ClientCore implements Client {
   }
 
   async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {
-    let after: Uint8Array<ArrayBuffer> = new Uint8Array()
+    let after: Uint8Array = new Uint8Array()
     for (let finished = false; !finished;) {
       const page = await this.#asking(options, async left => {
         const { keyPage } = await this.#contact.ask({ listKeys: { after, cluster: true } }, left)

@@ -103,7 +103,7 @@ async function describe(
   }
 }
 
-export function toJson(value: SelfDescription | Status): Uint8Array<ArrayBuffer> {
+export function toJson(value: SelfDescription | Status): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value))
 }
 

@@ -50,8 +50,8 @@ const wireOperations = {
 export function toForward(order: Order, timeoutMs: number): Forward {
   return {
     operation: wireOperations[order.operation],
-    key: order.key as Uint8Array<ArrayBuffer>,
-    value: (order.operation === 'put' ? order.value : new Uint8Array()) as Uint8Array<ArrayBuffer>,
+    key: order.key,
+    value: order.operation === 'put' ? order.value : new Uint8Array(),
     ttlMs: order.options.ttlMs ?? 0,
     consistency: wireConsistency[order.options.consistency],
     timeoutMs: Math.max(1, Math.floor(timeoutMs))
@@ -89,7 +89,7 @@ async function carryOut(
     case WireOperation.OPERATION_GET: {
       const result = toGetResult(await coordinator.get(key, checkOperation(options)))
       if (result === undefined) return nothing
-      const value = result.value as Uint8Array<ArrayBuffer>
+      const value = result.value
       return { ...nothing, found: true, value, version: result.version, expiresAt: result.expiresAt ?? 0 }
     }
     case WireOperation.OPERATION_PUT: {

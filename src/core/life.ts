@@ -224,7 +224,7 @@ export class Life {
           const others = this.others().map(({ peerId }) => transport.addresses.of(peerId))
           return {
             addresses: {
-              addresses: [own, ...others].filter(record => record !== undefined) as Uint8Array<ArrayBuffer>[],
+              addresses: [own, ...others].filter(record => record !== undefined),
               rumours: liveness.view()
             }
           }

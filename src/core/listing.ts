@@ -82,7 +82,7 @@ async function askForPage(
   after: Uint8Array,
   signal: AbortSignal
 ): Promise<KeyPage> {
-  const request = { listKeys: { after: after as Uint8Array<ArrayBuffer>, cluster: false } }
+  const request = { listKeys: { after: after, cluster: false } }
   const { keyPage } = await calls.call(member, request, { timeoutMs: pageTimeoutMs, signal, bulk: true })
   if (keyPage === undefined) throw new Error(`${member.peerId} answered no page`)
   return keyPage

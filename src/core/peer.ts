@@ -323,9 +323,9 @@ export class PeerCore implements Peer {
     const page = cluster ? await this.#clusterKeys(after, signal) : await listOwnKeys(store, clock, after)
     return {
       keyPage: {
-        keys: page.keys as Uint8Array<ArrayBuffer>[],
+        keys: page.keys,
         finished: page.finished,
-        after: page.after as Uint8Array<ArrayBuffer>
+        after: page.after
       }
     }
   }

@@ -67,15 +67,10 @@ export function encodeHello(own: Introduction, refusal?: HelloRefusal): Uint8Arr
     lane: own.lane === 'main' ? Lane.LANE_MAIN : Lane.LANE_BULK,
     refusal: refusal?.reason.slice(0, maxReasonLength) ?? '',
     refusalCode: refusal === undefined ? 0 : refusalCode[refusal.code],
-    address: ownArrayBuffer(own.address),
+    address: own.address,
     software: own.software,
-    instance: ownArrayBuffer(own.instance)
+    instance: own.instance
   })
-}
-
-/** What the generated code asks for: bytes that surely are not shared between threads. Ours never are. */
-function ownArrayBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes)
 }
 
 /**

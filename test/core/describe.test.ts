@@ -23,7 +23,7 @@ function viewOf(script: string, down = ''): MembersView {
 }
 
 /** Members that describe themselves so, or fail. */
-function callsTo(answers: Record<string, SelfDescription | Uint8Array<ArrayBuffer> | Error>) {
+function callsTo(answers: Record<string, SelfDescription | Uint8Array | Error>) {
   const asked: string[] = []
   const calls: Calls = {
     call: (to, request) => {

@@ -24,7 +24,7 @@ interface ExchangeComponents {
 }
 
 /** A signed record as the wire's types want it: over a buffer of its own. */
-type SignedRecord = Uint8Array<ArrayBuffer>
+type SignedRecord = Uint8Array
 
 export class Exchange {
   readonly #calls: Calls

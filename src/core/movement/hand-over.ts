@@ -137,7 +137,7 @@ async function give(
     const positions = new Set(wanted.positions.map(formatPosition))
     const missing = new Set(heads.filter(({ position }) => positions.has(formatPosition(position))))
     for await (const { records, bytes } of batchesOf(store, [...missing])) {
-      const encoded = [...records.values()].map(record => record.encoded as Uint8Array<ArrayBuffer>)
+      const encoded = [...records.values()].map(record => record.encoded)
       const { done } = await ask(calls, member, asked, { pushRecords: { records: encoded } })
       if (done === undefined) throw noAnswer(member)
       for (const head of records.keys()) missing.delete(head)

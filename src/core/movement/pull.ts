@@ -40,11 +40,11 @@ export async function pull(components: PullComponents, init: PullInit): Promise<
 
 async function pullRanges(components: PullComponents, init: PullInit): Promise<void> {
   const ranges = init.ranges.map(({ start, end }) => ({
-    start: start as Uint8Array<ArrayBuffer>,
-    end: end as Uint8Array<ArrayBuffer>
+    start: start,
+    end: end
   }))
   let rangeIndex = 0
-  let after: Uint8Array<ArrayBuffer> = new Uint8Array()
+  let after: Uint8Array = new Uint8Array()
   for (;;) {
     const request = { listVersions: { ranges, rangeIndex, after } }
     const { versionPage: page } = await ask(components.calls, init.source, init, request)
@@ -65,7 +65,7 @@ async function fetchNewer(components: PullComponents, init: PullInit, held: Held
   const wanted: HeldVersion[] = []
   for (const there of held) if (await isWanted(store, there)) wanted.push(there)
   while (wanted.length > 0) {
-    const positions = batchOf(wanted).map(({ position }) => position as Uint8Array<ArrayBuffer>)
+    const positions = batchOf(wanted).map(({ position }) => position)
     const { recordPage: page } = await ask(calls, init.source, init, { fetchRecords: { positions } })
     if (page === undefined || page.answered === 0) throw noAnswer(init.source)
     const records = page.records.map(encoded => decodeRecord(encoded))

@@ -69,14 +69,14 @@ export class MovementSource {
     if (message.positions.length > maxVersionsPerMessage) {
       throw new ServeError('bad-request', `${message.positions.length} positions in a request`)
     }
-    const records: Uint8Array<ArrayBuffer>[] = []
+    const records: Uint8Array[] = []
     let bytes = 0
     let answered = 0
     for (const position of message.positions) {
       const record = await this.#store.read(checkedPosition(position))
       if (record !== undefined) {
         if (records.length > 0 && bytes + record.size > maxBatchBytes) break
-        records.push(record.encoded as Uint8Array<ArrayBuffer>)
+        records.push(record.encoded)
         bytes += record.size
       }
       answered++
@@ -86,11 +86,11 @@ export class MovementSource {
 
   /** Which of the records offered are newer than what is held here. */
   async offerVersions(message: OfferVersions): Promise<ResponseBody> {
-    const positions: Uint8Array<ArrayBuffer>[] = []
+    const positions: Uint8Array[] = []
     for (const offered of fromWireVersions(message.versions)) {
       const held = await this.#headUnlessDamaged(offered.position)
       if (compareVersions(held?.version, offered.version) < 0) {
-        positions.push(offered.position as Uint8Array<ArrayBuffer>)
+        positions.push(offered.position)
       }
     }
     return { wanted: { positions } }
@@ -121,7 +121,7 @@ function pageOf({
   readonly damaged: ReadonlySet<number>
   readonly after: Uint8Array
 }): VersionPage {
-  return { ...page, after: after as Uint8Array<ArrayBuffer>, damagedRanges: [...damaged] }
+  return { ...page, after: after, damagedRanges: [...damaged] }
 }
 
 function decodeOrRefuse(encoded: Uint8Array): ReturnType<typeof decodeRecord> {

@@ -26,8 +26,8 @@ export const maxVersionsPerMessage = 1024
 
 export function toWireVersions(heads: readonly (RecordHead | HeldVersion)[]): WirePositionVersion[] {
   return heads.map(({ position, version, size }) => ({
-    position: position as Uint8Array<ArrayBuffer>,
-    version: { ...version, writer: version.writer as Uint8Array<ArrayBuffer> },
+    position: position,
+    version: { ...version, writer: version.writer },
     size
   }))
 }

@@ -6,7 +6,7 @@ import { compareVersions, type Version } from '../record/version.ts'
 import type { RequestBody } from '../rpc-types.ts'
 import type { Candidate } from './placement.ts'
 import type { Question } from './round.ts'
-import { isVersion, plainBytes } from './wire.ts'
+import { isVersion } from './wire.ts'
 
 export interface SurveyInit {
   readonly key: Uint8Array
@@ -57,7 +57,7 @@ export class Survey implements Question {
   }
 
   request({ key }: Candidate): RequestBody {
-    const position = plainBytes(this.#position)
+    const position = this.#position
     if (this.#wantsRecord) this.#recordFrom ??= key
     return this.#recordFrom === key ? { readRecord: { position } } : { readVersion: { position } }
   }
@@ -108,7 +108,7 @@ export class Storing implements Question {
   constructor({ record, isEffect, asksAll }: StoringInit) {
     this.isEffect = isEffect
     this.asksAll = asksAll
-    this.#request = { writeRecord: { record: plainBytes(record.encoded) } }
+    this.#request = { writeRecord: { record: record.encoded } }
   }
 
   request(): RequestBody {

@@ -10,7 +10,7 @@ import { decodeRecord, RecordFormatError } from '../record/codec.ts'
 import type { StoredRecord } from '../record/record.ts'
 import { formatPosition, positionBytes } from '../ring/position.ts'
 import type { ResponseBody } from '../rpc-types.ts'
-import { plainBytes, refusedCode, toWireVersion } from './wire.ts'
+import { refusedCode, toWireVersion } from './wire.ts'
 
 export interface ReplicaComponents {
   readonly store: Store
@@ -40,7 +40,7 @@ export class Replica {
     assertPosition(position)
     return this.#answer(position, async () => {
       const record = await this.#store.read(position)
-      return { record: { record: plainBytes(record?.encoded ?? new Uint8Array()) } }
+      return { record: { record: record?.encoded ?? new Uint8Array() } }
     })
   }
 

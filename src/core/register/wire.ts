@@ -6,16 +6,8 @@ import { writerBytes, type Version } from '../record/version.ts'
 /** The numbers of `RefusedCode` in messages.proto that concern a key. */
 export const refusedCode = { damaged: 2, disk: 4 } as const
 
-/**
- * The same bytes as the generated types want them. They ask for memory that is not shared between threads,
- * and no bytes of the core's are: they come from sockets, the store and the caller.
- */
-export function plainBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>
-}
-
 export function toWireVersion({ time, writer, rmw }: Version): WireVersion {
-  return { time, writer: plainBytes(writer), rmw }
+  return { time, writer: writer, rmw }
 }
 
 /** Whether a version that came over the wire can be one: a faulty one must not drive the clock. */

@@ -199,7 +199,7 @@ describe('a hand-over', () => {
       const offer = source.offerVersions.bind(source)
       source.offerVersions = async message => {
         const { wanted } = await offer(message)
-        const positions = [own.position as Uint8Array<ArrayBuffer>, ...wanted!.positions]
+        const positions = [own.position, ...wanted!.positions]
         return { wanted: { positions } }
       }
     }

@@ -18,7 +18,7 @@ async function make(records: readonly StoredRecord[]) {
 }
 
 /** Positions as they stand in messages. */
-const at = ({ position }: StoredRecord) => position as Uint8Array<ArrayBuffer>
+const at = ({ position }: StoredRecord) => position
 const inRingOrder = (records: StoredRecord[]) =>
   records.sort((a, b) => comparePositions(a.position, b.position))
 
@@ -46,7 +46,7 @@ describe('a source that is asked for versions', () => {
     ]
     const listed: string[] = []
     const sizes: number[] = []
-    let next = { rangeIndex: 0, after: new Uint8Array() }
+    let next: { rangeIndex: number; after: Uint8Array } = { rangeIndex: 0, after: new Uint8Array() }
     for (let finished = false; !finished;) {
       const { versionPage } = await source.listVersions({ ranges: halves, ...next })
       listed.push(...versionPage!.versions.map(({ position }) => formatPosition(position)))
@@ -145,9 +145,7 @@ describe('a source that is offered versions', () => {
 describe('a source that is given records', () => {
   it('has them on disk when it answers, but for those of which it holds newer ones', async () => {
     const { source, store } = await make([recordOf('newer', 3)])
-    const records = [recordOf('newer', 2), recordOf('none', 2)].map(
-      ({ encoded }) => encoded as Uint8Array<ArrayBuffer>
-    )
+    const records = [recordOf('newer', 2), recordOf('none', 2)].map(({ encoded }) => encoded)
     expect(await source.pushRecords({ records })).toEqual({ done: {} })
     expect(await store.times()).toEqual({ newer: 3, none: 2 })
   })
@@ -156,7 +154,7 @@ describe('a source that is given records', () => {
     const { source, store } = await make([])
     const spoilt = new Uint8Array(recordOf('spoilt').encoded)
     spoilt[60]! ^= 1
-    const records = [recordOf('good').encoded as Uint8Array<ArrayBuffer>, spoilt]
+    const records = [recordOf('good').encoded, spoilt]
     await expect(source.pushRecords({ records })).rejects.toMatchObject(badRequest)
     expect(await store.times()).toEqual({})
   })

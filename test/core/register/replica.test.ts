@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { decodeRecord, encodeRecord } from '../../../src/core/record/codec.ts'
 import type { StoredRecord } from '../../../src/core/record/record.ts'
 import { positionOf } from '../../../src/core/ring/position.ts'
-import { plainBytes, refusedCode } from '../../../src/core/register/wire.ts'
+import { refusedCode } from '../../../src/core/register/wire.ts'
 import { bytes, Host, key } from './world.ts'
 
-const position = plainBytes(positionOf(key))
+const position = positionOf(key)
 const writer = new Uint8Array(16).fill(7)
 
 function record(time: number, value = 'v'): StoredRecord {
@@ -18,7 +18,7 @@ function record(time: number, value = 'v'): StoredRecord {
   })
 }
 
-const write = (of: StoredRecord): { record: Uint8Array<ArrayBuffer> } => ({ record: plainBytes(of.encoded) })
+const write = (of: StoredRecord): { record: Uint8Array } => ({ record: of.encoded })
 
 describe('a replica', () => {
   it('answers that it holds nothing with an absent version and empty bytes', async () => {
