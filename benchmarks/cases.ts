@@ -1,7 +1,7 @@
 /** What is measured: the raw streams, and puts and gets by both kinds of client. */
 import { randomBytes } from 'node:crypto'
 import type { Client } from '../src/api.ts'
-import { Measurement } from './load.ts'
+import { loop, Measurement } from './load.ts'
 import type { Settings } from './options.ts'
 import type { RawStreams } from './raw-streams.ts'
 
@@ -86,7 +86,11 @@ export async function measure(
   cases: readonly Case[],
   { pids, settings, signal, progress }: MeasureInit
 ): Promise<Result[]> {
-  const { inFlight, rounds, warmUpMs, measureMs } = settings
+  const { inFlight, rounds, warmUpMs, measureMs, firstWarmUpMs } = settings
+  for (const { name, operation } of cases) {
+    progress(`warming up: ${name}`)
+    await loop(operation, { inFlight: Math.max(...inFlight), durationMs: firstWarmUpMs, signal })
+  }
   const results = inFlight.flatMap(count =>
     cases.map(one => ({ case: one, inFlight: count, measurement: new Measurement(pids) }))
   )

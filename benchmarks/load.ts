@@ -51,7 +51,7 @@ export class Measurement {
   /** Runs a part more. The first operation that fails ends it with its error. */
   async add(operation: () => Promise<unknown>, init: LoadInit): Promise<void> {
     const { inFlight, warmUpMs, measureMs, signal } = init
-    await loop(operation, { inFlight, signal, durationMs: warmUpMs, took: () => undefined })
+    await loop(operation, { inFlight, signal, durationMs: warmUpMs })
     const ownBefore = ownProcessorMs()
     const othersBefore = processorMsOf(this.#others)
     const startedAt = performance.now()
@@ -77,11 +77,11 @@ interface LoopInit {
   readonly durationMs: number
   readonly signal: AbortSignal
   /** Told how long each operation took, in ms. */
-  readonly took: (ms: number) => void
+  readonly took?: (ms: number) => void
 }
 
 /** Begins operations for so long; resolves when the last has ended. */
-async function loop(operation: () => Promise<unknown>, init: LoopInit): Promise<void> {
+export async function loop(operation: () => Promise<unknown>, init: LoopInit): Promise<void> {
   const { inFlight, durationMs, signal, took } = init
   const endAt = performance.now() + durationMs
   const oneAfterTheOther = async (): Promise<void> => {
@@ -90,7 +90,7 @@ async function loop(operation: () => Promise<unknown>, init: LoopInit): Promise<
       const calledAt = performance.now()
       if (calledAt >= endAt) return
       await operation()
-      took(performance.now() - calledAt)
+      took?.(performance.now() - calledAt)
     }
   }
   await Promise.all(Array.from({ length: inFlight }, oneAfterTheOther))

@@ -24,6 +24,8 @@ export interface Settings {
   readonly measureMs: number
   /** Each case is measured in so many parts, with all others in between: noise of the machine hits all alike. */
   readonly rounds: number
+  /** How long each case runs before anything is measured, in ms: code that has run little is slow code. */
+  readonly firstWarmUpMs: number
   /** Before each part, in ms. */
   readonly warmUpMs: number
   readonly inFlight: readonly number[]
@@ -63,7 +65,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
     keys: values.quick ? 2_000 : 10_000,
     measureMs: seconds * 1000,
     rounds: values.quick ? 1 : 3,
-    warmUpMs: values.quick ? 300 : 400,
+    firstWarmUpMs: values.quick ? 500 : 2_000,
+    warmUpMs: 300,
     inFlight
   }
   return { json: values.json, only: values.only, settings }
