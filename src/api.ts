@@ -77,11 +77,18 @@ export interface MemberStatus extends MemberInfo {
 export interface TransferStatus {
   /** The member that moves records. */
   readonly peerId: string
-  /** `take`: pulls what it is to replicate; `hand-over`: offers what it no longer replicates. */
-  readonly kind: 'take' | 'hand-over'
+  /**
+   * `take`: fetches what it is to replicate; `reconcile`: makes what it replicates equal with another replica;
+   * `hand-over`: offers what it no longer replicates.
+   */
+  readonly kind: 'take' | 'reconcile' | 'hand-over'
   /** Records sent or received so far. */
   readonly records: number
   readonly bytes: number
+  /** Records that are known to differ and have not moved yet; more may be found. */
+  readonly recordsLeft: number
+  /** Bytes of records per second, since the transfer began. */
+  readonly bytesPerSecond: number
   /** What it waits for, in words, or null. */
   readonly waitsFor: string | null
 }
@@ -108,6 +115,55 @@ export interface Status {
   readonly transfers: TransferStatus[]
 }
 
+/** A change of the members that is to be planned. */
+export type Change =
+  | {
+      readonly kind: 'join'
+      /** Whose tokens it would bring. Left out: a made-up peer's, for what a joiner would typically get. */
+      readonly peerId?: string
+      /** Default 128. */
+      readonly vnodes?: number
+    }
+  | { readonly kind: 'leave'; readonly peerId: string }
+
+export interface PlanOptions extends CallOptions {
+  /** Told of how many ranges the records are counted; begins anew where the members change meanwhile. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
+}
+
+export interface PlannedMove {
+  /** Peer id of the member that would have these records no more, or would share them. */
+  readonly from: string
+  /** Peer id of the one that would take them; null: a joiner whose peer id is not known. */
+  readonly to: string | null
+  readonly records: number
+  /** Of those records as encoded. */
+  readonly bytes: number
+}
+
+/** What a change would move, tombstones among it. */
+export interface Plan {
+  /** `peerId` is null for a joiner that was not named. */
+  readonly change: {
+    readonly kind: 'join' | 'leave'
+    readonly peerId: string | null
+    readonly vnodes: number
+  }
+  readonly records: number
+  readonly bytes: number
+  /** Of all copies the part that would move, by the ring: that of the records too, as soon as they are many. */
+  readonly share: number
+  /** What `share` would be if it went by the vnodes alone: 1/(n + 1) for one that joins n others of its size. */
+  readonly expectedShare: number
+  /** Copies of each record: N, or the number of members where that is smaller. */
+  readonly copies: { readonly before: number; readonly after: number }
+  /** Of the topology that it was planned on. */
+  readonly epoch: number
+  /** Another change is under way: the plan is for when that is through. */
+  readonly isUnderWay: boolean
+  readonly moves: PlannedMove[]
+}
+
 /** What peers and clients have in common. */
 export interface KeyValueStore {
   put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult>
@@ -121,6 +177,13 @@ export interface KeyValueStore {
   members(options?: CallOptions): Promise<MemberInfo[]>
   /** The members with what each says of itself. */
   status(options?: CallOptions): Promise<Status>
+  /**
+   * What a change of the members would move, from whom to whom; changes nothing. One replica of each range is
+   * asked what it holds. Takes as long as there are records to count, unless a deadline is given.
+   * Throws ERR_INVALID, ERR_REFUSED where the change could never be made, and ERR_QUORUM or ERR_UNREACHABLE where
+   * all replicas of a range are away.
+   */
+  plan(change: Change, options?: PlanOptions): Promise<Plan>
   /**
    * All live keys, each once, in ring order; a listing, not a snapshot. The deadline is that of each page.
    * Throws ERR_QUORUM where so many members are away that keys would be left out.

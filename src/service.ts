@@ -5,6 +5,7 @@
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
 import type {
   CallOptions,
+  Change,
   Events,
   GetResult,
   Key,
@@ -13,6 +14,8 @@ import type {
   OperationOptions,
   Peer,
   PeerInit,
+  Plan,
+  PlanOptions,
   PutOptions,
   PutResult,
   Status
@@ -134,6 +137,10 @@ export class AnnulusService implements Peer, Startable {
 
   async status(options?: CallOptions): Promise<Status> {
     return this.#started().status(options)
+  }
+
+  async plan(change: Change, options?: PlanOptions): Promise<Plan> {
+    return this.#started().plan(change, options)
   }
 
   async *keys(options?: CallOptions): AsyncGenerator<Uint8Array, void> {

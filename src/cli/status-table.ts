@@ -20,6 +20,12 @@ const standingLetter: Record<MemberStanding, string> = {
   removed: 'X'
 }
 
+const transferVerb: Record<TransferStatus['kind'], string> = {
+  take: 'takes over',
+  reconcile: 'reconciles',
+  'hand-over': 'hands over'
+}
+
 interface Column {
   readonly title: string
   readonly right?: boolean
@@ -90,10 +96,12 @@ function formatTransfers(transfers: readonly TransferStatus[]): string[] {
   if (transfers.length === 0) return ['Transfers: none']
   return [
     'Transfers:',
-    ...transfers.map(({ peerId, kind, records, bytes, waitsFor }) => {
-      const verb = kind === 'take' ? 'takes over' : 'hands over'
+    ...transfers.map(transfer => {
+      const { peerId, kind, records, bytes, recordsLeft, bytesPerSecond, waitsFor } = transfer
+      const left = recordsLeft > 0 ? `, ${formatCount(recordsLeft)} known to be left` : ''
+      const rate = bytesPerSecond > 0 ? `, ${formatBytes(bytesPerSecond)}/s` : ''
       const waits = waitsFor === null ? '' : `; waits for ${waitsFor}`
-      return `  ${peerId} ${verb}: ${plural(records, 'record')}, ${formatBytes(bytes)} so far${waits}`
+      return `  ${peerId} ${transferVerb[kind]}: ${plural(records, 'record')}, ${formatBytes(bytes)} so far${left}${rate}${waits}`
     })
   ]
 }

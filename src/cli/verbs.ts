@@ -71,6 +71,12 @@ export const verbGroups: readonly { readonly heading: string; readonly verbs: re
         load: async () => (await import('./status.ts')).defineStatus
       },
       {
+        name: 'plan',
+        takes: '',
+        about: 'say what a join or a leave would move, before it is made',
+        load: async () => (await import('./plan.ts')).definePlan
+      },
+      {
         name: 'leave',
         takes: '[peer]',
         about: 'have a member hand over what it holds and leave for good',

@@ -5,12 +5,15 @@
  */
 import type {
   CallOptions as UserCallOptions,
+  Change,
   Client,
   GetResult,
   Key,
   Location,
   MemberInfo,
   OperationOptions,
+  Plan,
+  PlanOptions,
   PutOptions,
   PutResult,
   Status
@@ -33,7 +36,10 @@ import { locate } from './locate.ts'
 import type { MemberId } from './member.ts'
 import { Ongoing } from './ongoing.ts'
 import { peerDefaults } from './membership.ts'
+import { EpochMovedError } from './movement/ask.ts'
 import { refusalOf } from './peer.ts'
+import { fromRangesMeasured, toMeasureRanges, type Measured, type Question } from './plan/measure.ts'
+import { planChange } from './plan/plan.ts'
 import type { Clock, Greeting, Logger, Random, Store, Transport, TransportError } from './ports.ts'
 import { Coordinator } from './register/coordinator.ts'
 import { HybridClock } from './record/hybrid-clock.ts'
@@ -58,6 +64,9 @@ const forwardMarginShare = 0.25
 
 /** How long one question about a change of the members may take, in ms. */
 const petitionTimeoutMs = 5_000
+
+/** How long one question of a plan may take, in ms: the peer asked may try several replicas. */
+const measureTimeoutMs = 10_000
 
 export interface ClientComponents {
   readonly clock: Clock
@@ -199,6 +208,26 @@ export class ClientCore implements Client {
       // Shown, never acted on; the peer that made it is trusted with more than that.
       return fromJson(description.json) as Status
     })
+  }
+
+  async plan(change: Change, options?: PlanOptions): Promise<Plan> {
+    return this.#ongoing.run(checkChange(options), async signal => {
+      const call = { deadlineMs: measureTimeoutMs, signal }
+      const topology = async (): Promise<Topology> => {
+        await this.#contact.refresh(call)
+        return this.#topology()
+      }
+      const measure = (question: Question, epoch: number): Promise<Measured> =>
+        this.#measure(question, epoch, call)
+      return planChange({ topology, measure }, change, options)
+    })
+  }
+
+  async #measure(question: Question, epoch: number, call: CheckedOptions): Promise<Measured> {
+    const response = await this.#contact.ask({ measureRanges: toMeasureRanges(question, true) }, call)
+    const measured = fromRangesMeasured(response.rangesMeasured, question)
+    if (response.epoch === epoch && measured !== undefined) return measured
+    throw new EpochMovedError(`the peer asked is at epoch ${response.epoch}, or no more at ${epoch}`)
   }
 
   async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {

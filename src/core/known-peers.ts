@@ -33,6 +33,7 @@ export class KnownPeers {
   readonly #components: KnownPeersComponents
   readonly #kept = new Map<string, Uint8Array>()
   #timer: Timer | undefined
+  #isStopped = false
 
   constructor(components: KnownPeersComponents) {
     this.#components = components
@@ -48,6 +49,7 @@ export class KnownPeers {
 
   /** Members or addresses may have changed: they will be on disk soon. */
   changed(): void {
+    if (this.#isStopped) return
     this.#timer ??= this.#components.clock.after(settleMs, () => {
       this.#timer = undefined
       this.save().catch((error: unknown) =>
@@ -76,7 +78,9 @@ export class KnownPeers {
     if (changes.length > 0) await store.writeMeta(changes)
   }
 
+  /** For good: channels may still open while the peer that stops saves what it knows. */
   stop(): void {
+    this.#isStopped = true
     this.#timer?.cancel()
     this.#timer = undefined
   }

@@ -7,13 +7,23 @@ import { hash } from 'node:crypto'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
+import { ensureMayPush } from './purge/gone-senders.ts'
+import { Purger } from './purge/purger.ts'
+import { VisibleStore } from './purge/visible-store.ts'
 import { Coordinator } from './register/coordinator.ts'
 import { Replica } from './register/replica.ts'
 import { HybridClock } from './record/hybrid-clock.ts'
 import { writerBytes } from './record/version.ts'
 import { Liveness } from './liveness/liveness.ts'
+import { Admission } from './movement/admission.ts'
+import { domainsFollowing, type Domains } from './movement/domains.ts'
 import { Mover } from './movement/mover.ts'
+import { NodeSums } from './movement/node-sums.ts'
+import { ReconcileResponder } from './movement/reconcile-responder.ts'
 import { MovementSource } from './movement/source.ts'
+import { RegisterLoad } from './movement/register-load.ts'
+import { Throttle } from './movement/throttle.ts'
+import { Measurer } from './plan/measurer.ts'
 import { CatchUp } from './requests/catch-up.ts'
 import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
 import { RemoteCalls } from './requests/calls.ts'
@@ -21,6 +31,8 @@ import { Acceptor } from './topology/acceptor.ts'
 import type { TopologyLog } from './topology/log.ts'
 import { Petitioner } from './topology/petitioner.ts'
 import { Proposer } from './topology/proposer.ts'
+import { defaultTombstoneGraceMs } from './topology/purge.ts'
+import { PurgeReporter } from './topology/purge-reporter.ts'
 import { Reporter } from './topology/reporter.ts'
 import { Steward } from './topology/steward.ts'
 
@@ -38,6 +50,10 @@ export interface LifeInit {
   readonly boot: number
   /** After so many ms of being down a member is removed; 0: never. */
   readonly removeAfterMs: number
+  /** How old a tombstone or an expired record is before a purge is tried, in ms. Default 24 h. */
+  readonly tombstoneGraceMs?: number
+  /** What records it sends and fetches in bulk may take, in bytes per second. Default 32 MiB. */
+  readonly transferBytesPerSecond?: number
   /** True where this member may have missed writes. */
   readonly isReturning: boolean
   /** Requests that concern the peer as a whole rather than one of its parts. */
@@ -53,17 +69,25 @@ export class Life {
   readonly coordinator: Coordinator
   readonly petitioner: Petitioner
   readonly mover: Mover
+  readonly measurer: Measurer
   readonly calls: RemoteCalls
   readonly dispatcher: Dispatcher
   readonly steward: Steward
   readonly #components: LifeComponents
   readonly #acceptor: Acceptor
   readonly #proposer: Proposer
+  readonly #store: Store
+  readonly #purger: Purger
+  readonly #purgeReporter: PurgeReporter
+  readonly #domains: () => Domains | undefined
+  readonly #sums: NodeSums
+  readonly #load = new RegisterLoad()
+  readonly #throttle: Throttle
   #forgetLog: (() => void) | undefined
 
   constructor(components: LifeComponents, init: LifeInit) {
     const { clock, random, transport, store, log, logger } = components
-    const { self, boot } = init
+    const { self, boot, tombstoneGraceMs = defaultTombstoneGraceMs } = init
     this.self = self
     this.boot = boot
     this.#components = components
@@ -93,7 +117,22 @@ export class Life {
     this.petitioner = new Petitioner({ clock, random, calls, log, logger })
     this.steward = new Steward(
       { clock, random, log, proposer, liveness, logger },
-      { self, removeAfterMs: init.removeAfterMs }
+      { self, removeAfterMs: init.removeAfterMs, tombstoneGraceMs }
+    )
+    this.#store = new VisibleStore({ store, topology: () => log.current }, { self })
+    this.#purger = new Purger({ clock, random, store, log, logger }, { tombstoneGraceMs })
+    this.#purgeReporter = new PurgeReporter(
+      {
+        clock,
+        random,
+        calls,
+        log,
+        store,
+        reconciled: () => this.mover.reconciled(),
+        oldest: () => this.#purger.oldest,
+        logger
+      },
+      { self, tombstoneGraceMs }
     )
     this.coordinator = new Coordinator(
       {
@@ -107,18 +146,36 @@ export class Life {
       },
       { self, writer: writerOf(self, boot) }
     )
+    this.#domains = domainsFollowing(self, () => log.current)
+    this.#sums = new NodeSums({ store: this.#store })
+    this.#throttle = new Throttle(
+      { clock },
+      { isBusy: () => this.#load.isBusy, bytesPerSecond: init.transferBytesPerSecond }
+    )
     this.mover = new Mover(
       {
         calls,
-        store,
+        store: this.#store,
+        sums: this.#sums,
+        throttle: this.#throttle,
         clock,
         random,
         logger,
-        topology: () => log.current,
+        domains: this.#domains,
         isAlive: member => liveness.isAlive(member),
         report: (epoch, signal) => reporter.report(epoch, signal)
       },
       { self, isReturning: init.isReturning }
+    )
+    this.measurer = new Measurer(
+      {
+        calls,
+        store: this.#store,
+        topology: () => log.current,
+        livenessOf: member => liveness.livenessOf(member),
+        logger
+      },
+      { self }
     )
     const catchUp = new CatchUp({ calls, log, logger })
     this.dispatcher = new Dispatcher({ log, catchUp, logger }, { ...this.#routes(), ...init.routes })
@@ -136,6 +193,8 @@ export class Life {
     this.liveness.start()
     this.steward.start()
     this.mover.start()
+    this.#purger.start()
+    this.#purgeReporter.start()
   }
 
   async stop(): Promise<void> {
@@ -143,6 +202,8 @@ export class Life {
     this.steward.stop()
     this.liveness.stop()
     await this.mover.stop()
+    await this.#purgeReporter.stop()
+    await this.#purger.stop()
     await this.#proposer.stop()
   }
 
@@ -154,12 +215,7 @@ export class Life {
   /** The others that count for a ring in force, each in its newest life. */
   others(): MemberId[] {
     const { log } = this.#components
-    const others = new Map<string, MemberId>()
-    for (const { peerId } of log.current?.current ?? []) {
-      const member = log.current!.currentLifeOf(peerId)
-      if (member !== undefined && peerId !== this.self.peerId) others.set(peerId, member)
-    }
-    return [...others.values()]
+    return log.current?.newestLives.filter(({ peerId }) => peerId !== this.self.peerId) ?? []
   }
 
   #followLog(): void {
@@ -168,14 +224,36 @@ export class Life {
   }
 
   #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys'> {
-    const { store, log, logger, transport } = this.#components
+    const { log, logger, transport } = this.#components
+    const store = this.#store
+    const load = this.#load
     const replica = new Replica({ store, logger })
-    const source = new MovementSource({ store })
+    const admission = new Admission({ throttle: this.#throttle })
+    const source = new MovementSource({ store, admission })
+    const responder = new ReconcileResponder({
+      store,
+      sums: this.#sums,
+      admission,
+      domains: this.#domains,
+      onEqual: member => this.mover.foundEqual(member)
+    })
     const { liveness, steward } = this
     return {
-      readVersion: { atEpoch: true, roles: 'all', serve: message => replica.readVersion(message) },
-      readRecord: { atEpoch: true, roles: 'all', serve: message => replica.readRecord(message) },
-      writeRecord: { atEpoch: true, roles: 'all', serve: message => replica.writeRecord(message) },
+      readVersion: {
+        atEpoch: true,
+        roles: 'all',
+        serve: message => load.during(replica.readVersion(message))
+      },
+      readRecord: {
+        atEpoch: true,
+        roles: 'all',
+        serve: message => load.during(replica.readRecord(message))
+      },
+      writeRecord: {
+        atEpoch: true,
+        roles: 'all',
+        serve: message => load.during(replica.writeRecord(message))
+      },
       // The envelope brings the log: there is nothing to add.
       fetchLog: { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) },
       learn: {
@@ -212,10 +290,40 @@ export class Life {
         roles: 'peers',
         serve: (message, asked) => liveness.handlePingRequest(asked.from, message)
       },
-      listVersions: { atEpoch: true, roles: 'peers', serve: message => source.listVersions(message) },
-      fetchRecords: { atEpoch: true, roles: 'peers', serve: message => source.fetchRecords(message) },
+      fetchRecords: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => source.fetchRecords(message, asked)
+      },
       offerVersions: { atEpoch: true, roles: 'peers', serve: message => source.offerVersions(message) },
-      pushRecords: { atEpoch: true, roles: 'peers', serve: message => source.pushRecords(message) },
+      pushRecords: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => {
+          ensureMayPush(log.current, asked.from, message)
+          return source.pushRecords(message, asked)
+        }
+      },
+      compareNodes: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => responder.compareNodes(message, asked)
+      },
+      listNodes: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => responder.listNodes(message, asked)
+      },
+      streamNodes: {
+        atEpoch: true,
+        roles: 'peers',
+        serve: (message, asked) => responder.streamNodes(message, asked)
+      },
+      measureRanges: {
+        atEpoch: true,
+        roles: 'all',
+        serve: (message, asked) => this.measurer.serve(message, asked)
+      },
       listAddresses: {
         atEpoch: false,
         roles: 'all',

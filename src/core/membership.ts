@@ -44,6 +44,10 @@ export interface MembershipInit {
   /** Multiaddrs to join. */
   readonly join?: readonly string[]
   readonly removeAfterMs?: number
+  /** See LifeInit. Members may be given different ones: see topology/purge.ts. */
+  readonly tombstoneGraceMs?: number
+  /** See LifeInit. */
+  readonly transferBytesPerSecond?: number
   /** Requests that the peer serves itself. */
   readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys'>
 }
@@ -139,13 +143,20 @@ export class Membership {
     const { transport, events, logger } = this.#components
     const self = { peerId: transport.peerId, life: this.#identity.life }
     const isReturning = this.#log.current?.member(self) !== undefined
-    const failure = new AbortController()
-    const signal = AbortSignal.any([stop, failure.signal])
-    const onDuplicate = (reason: string): void => failure.abort(new AnnulusError('ERR_DUPLICATE', reason))
+    // By hand: Node keeps what AbortSignal.any gives for ever where nobody aborts it, with all that listens to it.
+    const end = new AbortController()
+    const { signal } = end
+    const onStop = (): void => end.abort(stop.reason)
+    stop.addEventListener('abort', onStop)
+    if (stop.aborted) onStop()
+    const onDuplicate = (reason: string): void => end.abort(new AnnulusError('ERR_DUPLICATE', reason))
+    const { tombstoneGraceMs, transferBytesPerSecond } = this.#init
     const life = new Life(
       { ...this.#components, log: this.#log },
       {
         self,
+        ...(tombstoneGraceMs === undefined ? {} : { tombstoneGraceMs }),
+        ...(transferBytesPerSecond === undefined ? {} : { transferBytesPerSecond }),
         boot: this.#identity.boot,
         removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
         isReturning,
@@ -167,7 +178,8 @@ export class Membership {
       if (error instanceof AcceptorDamagedError) return 'removed'
       throw error
     } finally {
-      failure.abort()
+      stop.removeEventListener('abort', onStop)
+      end.abort()
       this.#earlierContacts = this.#contacts()
       await life.stop()
       this.#life = undefined
@@ -189,6 +201,7 @@ export class Membership {
       else await meet(parts, { addresses, signal, onWaiting })
       this.#checkSettings()
     } else {
+      this.#components.logger.info('comes back with the life it had', { epoch: this.#log.epoch })
       await greetOthers(parts, { others: life.others(), signal })
     }
     life.start()

@@ -4,6 +4,7 @@
  */
 import type {
   CallOptions as UserCallOptions,
+  Change,
   Events,
   GetResult,
   Key,
@@ -11,6 +12,8 @@ import type {
   MemberInfo,
   OperationOptions,
   Peer,
+  Plan,
+  PlanOptions,
   PutOptions,
   PutResult,
   Status
@@ -27,6 +30,7 @@ import { locate } from './locate.ts'
 import { sameMember, type MemberId } from './member.ts'
 import { Ongoing, type OngoingOptions } from './ongoing.ts'
 import { Membership, type MembershipInit } from './membership.ts'
+import { planChange } from './plan/plan.ts'
 import {
   ServeError,
   type Clock,
@@ -40,6 +44,7 @@ import {
   type TransportHandlers
 } from './ports.ts'
 import type { ResponseBody } from './rpc-types.ts'
+import type { GetOutcome } from './register/get.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import type { Routes } from './requests/dispatcher.ts'
 import { orAbort, sleep } from './time.ts'
@@ -141,11 +146,15 @@ export class PeerCore implements Peer {
   }
 
   async get(key: Key, options?: OperationOptions): Promise<GetResult | undefined> {
+    return toGetResult(await this.read(key, options))
+  }
+
+  /** `get` with the version of what is not there any more, for who watches from within the process. */
+  async read(key: Key, options?: OperationOptions): Promise<GetOutcome> {
     const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
-    const outcome = await this.#ongoing.run(operation, async signal =>
+    return this.#ongoing.run(operation, async signal =>
       this.#life().coordinator.get(checkedKey, { ...operation, signal })
     )
-    return toGetResult(outcome)
   }
 
   async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
@@ -172,8 +181,30 @@ export class PeerCore implements Peer {
     return membersOf(this.#view())
   }
 
+  /** The topology on this peer's disk, undefined while it knows none; for who watches from within the process. */
+  get topologyNow(): Topology | undefined {
+    return this.#membership.log.current
+  }
+
+  /** The member that this peer is in its present life; for who watches from within the process. */
+  get memberNow(): MemberId {
+    return { peerId: this.peerId, life: this.#membership.identity.life }
+  }
+
   async status(options?: UserCallOptions): Promise<Status> {
     return this.#ongoing.run(limited(options), async signal => this.#statusNow(signal))
+  }
+
+  async plan(change: Change, options?: PlanOptions): Promise<Plan> {
+    return this.#ongoing.run(checkChange(options), async signal => {
+      const { measurer } = this.#life()
+      const topology = (): Promise<Topology> => Promise.resolve(this.#topology())
+      return planChange(
+        { topology, measure: (question, epoch) => measurer.inCluster(question, { epoch, signal }) },
+        change,
+        options
+      )
+    })
   }
 
   async *keys(options?: UserCallOptions): AsyncGenerator<Uint8Array, void> {

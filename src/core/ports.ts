@@ -3,6 +3,7 @@
  * LevelDB and the machine's clock; in the simulator a virtual network, simulated disks and virtual time.
  */
 import type { MemberId } from './member.ts'
+import type { FingerprintIndex } from './record/fingerprints.ts'
 import type { StoredRecord, RecordHead } from './record/record.ts'
 import type { Version } from './record/version.ts'
 import type { Range } from './ring/range.ts'
@@ -187,12 +188,22 @@ export interface Store {
   /** Deletes a record if it still has this version; false where it has not. */
   drop(position: Uint8Array, version: Version): Promise<boolean>
   /**
+   * Puts this record, or nothing, in the place of one that is damaged, whatever that was; false, and nothing is
+   * changed, where none is. Whoever calls knows that no acknowledged write is newer.
+   */
+  repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean>
+  /**
    * Up to `limit` heads in a range, in ring order, from the first one after `after` (in the range). Passes over
    * damaged ones, of which it tells.
    */
   heads(range: Range, options: HeadsOptions): Promise<RecordHead[]>
   /** Records (tombstones among them) and their encoded bytes held. */
   usage(): { records: number; bytes: number }
+  /**
+   * The fingerprints of all records that are held and not known to be damaged, and where damaged ones lie: as it
+   * stands after each change that is durable.
+   */
+  readonly fingerprints: FingerprintIndex
 
   readMeta(name: string): Promise<Uint8Array | undefined>
   /** All names with this prefix, in order of their bytes. */

@@ -13,12 +13,14 @@ import {
   type Store,
   StoreError
 } from '../core/ports.ts'
+import type { FingerprintIndex } from '../core/record/fingerprints.ts'
 import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import type { Version } from '../core/record/version.ts'
 import type { Range } from '../core/ring/range.ts'
 import { CheckedLevel } from './checked-level.ts'
 import { storeUnusable } from './data-folder.ts'
 import { asStoreError, GroupCommit } from './group-commit.ts'
+import { LevelFingerprints } from './level-fingerprints.ts'
 import type { OpenLevel } from './open-level.ts'
 import { type HeldRecord, isApart, RecordBatch, type Usage } from './record-batch.ts'
 import { asHead, RecordRows } from './record-rows.ts'
@@ -54,6 +56,7 @@ class LevelStore implements Store {
   readonly #level: CheckedLevel
   readonly #rows: RecordRows
   readonly #commits: GroupCommit<RecordBatch>
+  readonly #fingerprints: LevelFingerprints
   #usage: Usage = { records: 0, bytes: 0 }
   #loss: string | undefined
   /** The names that a clear under way keeps: the rest is gone for readers as soon as it is begun. */
@@ -62,8 +65,19 @@ class LevelStore implements Store {
 
   constructor({ level, logger }: { level: CheckedLevel; logger: Logger }) {
     this.#level = level
-    this.#rows = new RecordRows({ level, logger })
+    this.#rows = new RecordRows(
+      { level, logger },
+      { onDamaged: position => this.#fingerprints.damaged(position) }
+    )
     this.#commits = new GroupCommit({ begin: () => this.#begin(), commit: batch => this.#commit(batch) })
+    this.#fingerprints = new LevelFingerprints(
+      { level, rows: this.#rows, logger },
+      { alone: action => this.#commits.alone(action) }
+    )
+  }
+
+  get fingerprints(): FingerprintIndex {
+    return this.#fingerprints.index
   }
 
   get loss(): string | undefined {
@@ -77,6 +91,7 @@ class LevelStore implements Store {
     this.#keeping = undefined
     this.#usage = rows.decodeUsage(this.#level.get(rows.usageRow))
     this.#loss = this.#level.readLoss()
+    this.#fingerprints.recount()
   }
 
   head(position: Uint8Array): Promise<RecordHead | undefined> {
@@ -103,6 +118,23 @@ class LevelStore implements Store {
     return this.#commits.submit({
       bytes: changeOverheadBytes,
       decide: batch => batch.drop(position, version)
+    })
+  }
+
+  repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean> {
+    return this.#commits.alone(async () => {
+      try {
+        const batch = await this.#begin()
+        const remains = await this.#rows.remains(position)
+        if (remains === undefined) return false
+        batch.replace(remains, record)
+        await this.#commit(batch)
+        this.#rows.repaired(position)
+        this.#fingerprints.repaired(position)
+        return true
+      } catch (error) {
+        throw asStoreError(error)
+      }
     })
   }
 
@@ -167,7 +199,9 @@ class LevelStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#commits.close().then(() => this.#level.close())
+    this.#closing ??= Promise.all([this.#commits.close(), this.#fingerprints.stop()]).then(() =>
+      this.#level.close()
+    )
     return this.#closing
   }
 
@@ -181,6 +215,7 @@ class LevelStore implements Store {
     if (changes.length === 0) return
     await this.#level.write(changes)
     this.#usage = batch.usage
+    this.#fingerprints.apply(batch)
   }
 
   /** Makes good what an earlier failure has left open. */
@@ -191,6 +226,7 @@ class LevelStore implements Store {
   /** Goes through with a clear whose row is durable: from here on it is finished at the latest on opening. */
   async #finishClear(keep: readonly string[]): Promise<void> {
     this.#keeping = keep
+    this.#fingerprints.clear()
     for (const span of [rows.recordRows, rows.valueRows, rows.metaRows]) {
       for await (const page of this.#level.walkKeys(span)) {
         const gone = span === rows.metaRows ? page.filter(key => !keep.includes(rows.nameIn(key))) : page
@@ -216,7 +252,14 @@ class LevelStore implements Store {
   #heldAt(position: Uint8Array): HeldRecord | undefined {
     try {
       const head = this.#rows.head(position)
-      return head && { version: head.version, size: head.size, apart: isApart(head.valueBytes) }
+      return (
+        head && {
+          version: head.version,
+          kind: head.kind,
+          size: head.size,
+          apart: isApart(head.valueBytes)
+        }
+      )
     } catch (error) {
       throw error instanceof DamagedRecordError ? error : asStoreError(error)
     }

@@ -4,6 +4,7 @@
  */
 import { type HeadsOptions, type MetaChange, type Store, StoreError } from '../core/ports.ts'
 import { decodeRecord } from '../core/record/codec.ts'
+import { Fingerprints } from '../core/record/fingerprints.ts'
 import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import { compareVersions, type Version } from '../core/record/version.ts'
 import type { Range } from '../core/ring/range.ts'
@@ -12,6 +13,7 @@ import { segmentsOf } from './segments.ts'
 
 export class MemoryStore implements Store {
   readonly loss = undefined
+  readonly fingerprints = new Fingerprints()
   readonly #records = new PositionMap<StoredRecord>()
   readonly #meta = new Map<string, Uint8Array>()
   #usage = { records: 0, bytes: 0 }
@@ -46,6 +48,15 @@ export class MemoryStore implements Store {
       const held = this.#records.get(position)
       if (held === undefined || compareVersions(held.version, version) !== 0) return false
       this.#replace(held, undefined)
+      return true
+    })
+  }
+
+  /** Memory is never damaged by itself; simulated disks are. */
+  repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean> {
+    return this.#do(() => {
+      if (!this.fingerprints.isDamaged(position)) return false
+      this.#replace(this.#records.get(position), record && ownCopy(record))
       return true
     })
   }
@@ -92,6 +103,7 @@ export class MemoryStore implements Store {
   clear(keep: readonly string[]): Promise<void> {
     return this.#do(() => {
       this.#records.clear()
+      this.fingerprints.clear()
       this.#usage = { records: 0, bytes: 0 }
       for (const name of [...this.#meta.keys()]) if (!keep.includes(name)) this.#meta.delete(name)
     })
@@ -105,6 +117,8 @@ export class MemoryStore implements Store {
   #replace(held: StoredRecord | undefined, next: StoredRecord | undefined): void {
     if (next !== undefined) this.#records.set(next)
     else if (held !== undefined) this.#records.delete(held.position)
+    if (held !== undefined) this.fingerprints.remove(held)
+    if (next !== undefined) this.fingerprints.add(next)
     this.#usage.records += (next ? 1 : 0) - (held ? 1 : 0)
     this.#usage.bytes += (next?.size ?? 0) - (held?.size ?? 0)
   }

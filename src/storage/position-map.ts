@@ -15,9 +15,11 @@ import type { Segment } from './segments.ts'
 
 const bucketBits = 12
 const bucketCount = 1 << bucketBits
+const none: readonly never[] = []
 
 export class PositionMap<T extends { readonly position: Uint8Array }> {
-  #buckets: T[][] = emptyBuckets()
+  /** Each is made when something comes into it: a small store has no room for thousands of empty ones. */
+  readonly #buckets = new Array<T[] | undefined>(bucketCount).fill(undefined)
 
   get(position: Uint8Array): T | undefined {
     const { bucket, index, found } = this.#find(position)
@@ -27,6 +29,7 @@ export class PositionMap<T extends { readonly position: Uint8Array }> {
   set(item: T): void {
     const { bucket, index, found } = this.#find(item.position)
     bucket.splice(index, found ? 1 : 0, item)
+    this.#buckets[bucketNumber(item.position)] = bucket
   }
 
   delete(position: Uint8Array): void {
@@ -35,7 +38,7 @@ export class PositionMap<T extends { readonly position: Uint8Array }> {
   }
 
   clear(): void {
-    this.#buckets = emptyBuckets()
+    this.#buckets.fill(undefined)
   }
 
   /** The items of a segment in order of position. The map must not change meanwhile. */
@@ -43,7 +46,7 @@ export class PositionMap<T extends { readonly position: Uint8Array }> {
     const first = above === undefined ? 0 : bucketNumber(above)
     const last = upTo === undefined ? bucketCount - 1 : bucketNumber(upTo)
     for (let number = first; number <= last; number++) {
-      for (const item of this.#buckets[number]!) {
+      for (const item of this.#buckets[number] ?? none) {
         if (above !== undefined && number === first && comparePositions(item.position, above) <= 0) continue
         if (upTo !== undefined && number === last && comparePositions(item.position, upTo) > 0) return
         yield item
@@ -53,7 +56,7 @@ export class PositionMap<T extends { readonly position: Uint8Array }> {
 
   /** Where a position is in its bucket, or where it would be. */
   #find(position: Uint8Array): { bucket: T[]; index: number; found: boolean } {
-    const bucket = this.#buckets[bucketNumber(position)]!
+    const bucket = this.#buckets[bucketNumber(position)] ?? []
     let low = 0
     let high = bucket.length
     while (low < high) {
@@ -69,8 +72,4 @@ export class PositionMap<T extends { readonly position: Uint8Array }> {
 
 function bucketNumber(position: Uint8Array): number {
   return (position[0]! << 4) | (position[1]! >> 4)
-}
-
-function emptyBuckets<T>(): T[][] {
-  return Array.from({ length: bucketCount }, () => [])
 }

@@ -4,10 +4,11 @@
  */
 import { DamagedRecordError, type MetaChange } from '../core/ports.ts'
 import { headBytesOf } from '../core/record/codec.ts'
-import type { StoredRecord } from '../core/record/record.ts'
+import type { Fingerprints } from '../core/record/fingerprints.ts'
+import type { RecordKind, StoredRecord } from '../core/record/record.ts'
 import { compareVersions, type Version } from '../core/record/version.ts'
 import type { RowChange } from './checked-level.ts'
-import { encodeUsage, maxInlineBytes, metaRow, recordRow, usageRow, valueRow } from './rows.ts'
+import { encodeUsage, maxInlineBytes, metaRow, recordRow, type Row, usageRow, valueRow } from './rows.ts'
 
 export interface Usage {
   readonly records: number
@@ -17,9 +18,25 @@ export interface Usage {
 /** What decides about a record and what it takes to delete it. */
 export interface HeldRecord {
   readonly version: Version
+  readonly kind: RecordKind
   readonly size: number
   /** Whether its value has a row of its own. */
   readonly apart: boolean
+}
+
+/** What is left of a damaged record. */
+export interface Remains {
+  readonly position: Uint8Array
+  readonly rows: readonly Row[]
+  /** In those rows: what it counted for in the usage, unless its size is what is damaged. */
+  readonly bytes: number
+}
+
+/** What becomes of one record, as against the last durable batch; undefined where there is none. */
+interface RecordChange {
+  readonly position: Uint8Array
+  readonly before: HeldRecord | undefined
+  readonly after: HeldRecord | undefined
 }
 
 export interface RecordBatchInit {
@@ -31,8 +48,8 @@ export interface RecordBatchInit {
 export class RecordBatch {
   readonly #changes: RowChange[] = []
   readonly #held: (position: Uint8Array) => HeldRecord | undefined
-  /** The records that this batch has changed, by position; undefined where it drops one. */
-  readonly #changed = new Map<string, HeldRecord | undefined>()
+  /** By position. */
+  readonly #changed = new Map<string, RecordChange>()
   #records: number
   #bytes: number
 
@@ -50,6 +67,14 @@ export class RecordBatch {
   changes(): RowChange[] {
     if (this.#changed.size === 0) return this.#changes
     return [...this.#changes, { type: 'put', key: usageRow, value: encodeUsage(this.usage) }]
+  }
+
+  /** Carries what has been changed over to the fingerprints, once it is durable. */
+  applyTo(fingerprints: Fingerprints): void {
+    for (const { position, before, after } of this.#changed.values()) {
+      if (before !== undefined) fingerprints.remove({ ...before, position })
+      if (after !== undefined) fingerprints.add({ ...after, position })
+    }
   }
 
   /** Keeps the newer of each of these and what is held. Throws for the first damaged one, after all others. */
@@ -72,8 +97,17 @@ export class RecordBatch {
     if (held === undefined || compareVersions(held.version, version) !== 0) return false
     this.#remove(position, held)
     this.#changes.push({ type: 'del', key: recordRow(position) })
-    this.#changed.set(name, undefined)
+    this.#change(name, position, held, undefined)
     return true
+  }
+
+  /** Puts a record, or nothing, in the place of a damaged one, which is in no fingerprint. */
+  replace({ position, rows, bytes }: Remains, record: StoredRecord | undefined): void {
+    for (const key of rows) this.#changes.push({ type: 'del', key })
+    this.#records--
+    this.#bytes = Math.max(0, this.#bytes - bytes)
+    this.#change(nameOf(position), position, undefined, undefined)
+    if (record !== undefined) this.#put(record, undefined)
   }
 
   writeMeta(changes: readonly MetaChange[]): void {
@@ -84,18 +118,22 @@ export class RecordBatch {
   }
 
   #mergeOne(record: StoredRecord): void {
-    const { position, version, size, value, key, encoded } = record
-    const name = nameOf(position)
-    const held = this.#current(name, position)
+    const { position, version } = record
+    const held = this.#current(nameOf(position), position)
     if (compareVersions(version, held?.version) <= 0) return
     if (held !== undefined) this.#remove(position, held)
+    this.#put(record, held)
+  }
+
+  #put(record: StoredRecord, held: HeldRecord | undefined): void {
+    const { position, version, kind, size, value, key, encoded } = record
     const apart = isApart(value.length)
     const row = apart ? encoded.subarray(0, headBytesOf(key.length)) : encoded
     this.#changes.push({ type: 'put', key: recordRow(position), value: row })
     if (apart) this.#changes.push({ type: 'put', key: valueRow(position, version), value })
     this.#records++
     this.#bytes += size
-    this.#changed.set(name, { version, size, apart })
+    this.#change(nameOf(position), position, held, { version, kind, size, apart })
   }
 
   /** Takes a record out of the counters and deletes its value's row; its own row is the caller's. */
@@ -105,8 +143,19 @@ export class RecordBatch {
     this.#bytes -= size
   }
 
+  #change(
+    name: string,
+    position: Uint8Array,
+    held: HeldRecord | undefined,
+    after: HeldRecord | undefined
+  ): void {
+    const earlier = this.#changed.get(name)
+    this.#changed.set(name, { position, before: earlier === undefined ? held : earlier.before, after })
+  }
+
   #current(name: string, position: Uint8Array): HeldRecord | undefined {
-    return this.#changed.has(name) ? this.#changed.get(name) : this.#held(position)
+    const changed = this.#changed.get(name)
+    return changed === undefined ? this.#held(position) : changed.after
   }
 }
 

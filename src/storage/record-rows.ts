@@ -15,8 +15,8 @@ import { compareVersions } from '../core/record/version.ts'
 import { formatPosition } from '../core/ring/position.ts'
 import type { CheckedLevel } from './checked-level.ts'
 import { describeLevelError } from './open-level.ts'
-import { isApart } from './record-batch.ts'
-import { recordRow, valueRow } from './rows.ts'
+import { isApart, type Remains } from './record-batch.ts'
+import { recordRow, type Row, valueRow, valueRowsAt } from './rows.ts'
 
 /** Damaged records that a listing has met and logged; beyond, they are logged again. */
 const maxLoggedDamages = 1000
@@ -26,43 +26,65 @@ export interface RecordRowsComponents {
   readonly logger: Logger
 }
 
+export interface RecordRowsInit {
+  /** Told of each damaged record that is met, each time. */
+  readonly onDamaged: (position: Uint8Array) => void
+}
+
 export class RecordRows {
   readonly #level: CheckedLevel
   readonly #logger: Logger
+  readonly #onDamaged: RecordRowsInit['onDamaged']
   /** Records whose head is whole but whose value was found damaged, by position in hex, and what is wrong. */
   readonly #damagedValues = new Map<string, string>()
   readonly #loggedDamages = new Set<string>()
 
-  constructor({ level, logger }: RecordRowsComponents) {
+  constructor({ level, logger }: RecordRowsComponents, { onDamaged }: RecordRowsInit) {
     this.#level = level
     this.#logger = logger
+    this.#onDamaged = onDamaged
   }
 
   /** Throws DamagedRecordError, or LevelDB's own error where the disk fails. */
   head(position: Uint8Array): DecodedHead | undefined {
-    const row = this.#rowAt(position)
-    return row && this.#decode(position, row)
+    return this.#telling(() => {
+      const row = this.#rowAt(position)
+      return row && this.#decode(position, row)
+    })
   }
 
   /** Rejects likewise. */
   async read(position: Uint8Array): Promise<StoredRecord | undefined> {
     for (;;) {
-      const row = this.#rowAt(position)
+      const row = this.#telling(() => this.#rowAt(position))
       if (row === undefined) return undefined
-      const head = this.#decode(position, row)
-      if (!isApart(head.valueBytes)) return guard(position, () => decodeRecord(row, position))
+      const head = this.#telling(() => this.#decode(position, row))
+      if (!isApart(head.valueBytes)) {
+        return this.#telling(() => guard(position, () => decodeRecord(row, position)))
+      }
       const value = await this.#level.getLarge(valueRow(position, head.version))
-      if (value !== undefined) return this.#join(head, row, value)
+      if (value !== undefined) return this.#telling(() => this.#join(head, row, value))
       // Either the record was replaced while its value was fetched, or the value is lost.
       const unchanged = compareVersions(this.head(position)?.version, head.version) === 0
-      if (unchanged) throw this.#damagedValue(position, 'its value is missing')
+      if (unchanged) {
+        this.#telling(() => {
+          throw this.#damagedValue(position, 'its value is missing')
+        })
+      }
     }
   }
 
   /** The head in a row that a walk came by; nothing, and a line in the log, where it is damaged. */
   listed(position: Uint8Array, row: Uint8Array): RecordHead | undefined {
+    const head = this.decoded(position, row)
+    if (head === undefined) this.#onDamaged(position)
+    return head && asHead(head)
+  }
+
+  /** Likewise, for whoever counts and keeps nothing of it: tells nobody else of the damage. */
+  decoded(position: Uint8Array, row: Uint8Array): DecodedHead | undefined {
     try {
-      return asHead(this.#decode(position, row))
+      return this.#decode(position, row)
     } catch (error) {
       if (!(error instanceof DamagedRecordError)) throw error
       this.#logOnce(error)
@@ -70,10 +92,51 @@ export class RecordRows {
     }
   }
 
+  /** What the rows of a damaged record come to; undefined where what is held, if anything, is sound. */
+  async remains(position: Uint8Array): Promise<Remains | undefined> {
+    try {
+      // The value too: damage to it may have been found in an earlier process only.
+      await this.read(position)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof DamagedRecordError)) throw error
+    }
+    const rows: Row[] = [recordRow(position)]
+    let bytes = 0
+    for await (const page of this.#level.walk(valueRowsAt(position))) {
+      for (const [row, value] of page) {
+        rows.push(row)
+        bytes += value.length
+      }
+    }
+    try {
+      bytes += this.#level.get(recordRow(position))?.length ?? 0
+    } catch (error) {
+      // What cannot be read has no size that anyone knows.
+      if (describeLevelError(error).code !== 'LEVEL_CORRUPTION') throw error
+    }
+    return { position, rows, bytes }
+  }
+
+  /** Its rows have been replaced. */
+  repaired(position: Uint8Array): void {
+    this.#damagedValues.delete(formatPosition(position))
+    this.#loggedDamages.delete(formatPosition(position))
+  }
+
   /** Forgets what was damaged: there are no records any more. */
   reset(): void {
     this.#damagedValues.clear()
     this.#loggedDamages.clear()
+  }
+
+  #telling<T>(action: () => T): T {
+    try {
+      return action()
+    } catch (error) {
+      if (error instanceof DamagedRecordError) this.#onDamaged(error.position)
+      throw error
+    }
   }
 
   #rowAt(position: Uint8Array): Uint8Array | undefined {

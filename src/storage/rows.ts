@@ -60,6 +60,13 @@ export function recordRowsIn({ above, upTo }: Segment): RowSpan {
   }
 }
 
+/** The rows of the records whose positions begin with these 16 bits. */
+export function recordRowsInSlot(slot: number): RowSpan {
+  const first = Buffer.of(tags.record, slot >>> 8, slot & 0xff)
+  if (slot === 0xffff) return { gte: first, lt: recordRows.lt }
+  return { gte: first, lt: Buffer.of(tags.record, (slot + 1) >>> 8, (slot + 1) & 0xff) }
+}
+
 /** The position in a record's row. */
 export function positionIn(row: Row): Uint8Array {
   return row.subarray(1, 1 + positionBytes)
@@ -73,6 +80,12 @@ export function valueRow(position: Uint8Array, { time, writer, rmw }: Version): 
   row.set(writer, 41)
   row.writeUInt32BE(rmw, 57)
   return row
+}
+
+/** The rows of all values under a position, of whatever version. */
+export function valueRowsAt(position: Uint8Array): RowSpan {
+  const first = Buffer.concat([Buffer.of(tags.value), position])
+  return { gte: first, lte: Buffer.concat([first, Buffer.alloc(versionBytes, 0xff)]) }
 }
 
 export function metaRow(name: string): Row {

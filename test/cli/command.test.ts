@@ -15,6 +15,7 @@ const verbs = [
     'delete',
     'locate',
     'status',
+    'plan',
     'leave',
     'remove',
     'import',

@@ -66,10 +66,22 @@ it('says what moves, and what that waits for', () => {
       removing: [],
       waitingFor: ['12D3D']
     },
-    transfers: [{ peerId: '12D3D', kind: 'take', records: 1, bytes: 10, waitsFor: 'bandwidth' }]
+    transfers: [
+      {
+        peerId: '12D3D',
+        kind: 'take',
+        records: 1,
+        bytes: 10,
+        recordsLeft: 1_200,
+        bytesPerSecond: 5,
+        waitsFor: 'bandwidth'
+      }
+    ]
   })
   expect(text).toContain('Transition: opened at epoch 7: 12D3D joins, 12D3C leaves; waits for 12D3D')
-  expect(text).toContain('  12D3D takes over: 1 record, 10 B so far; waits for bandwidth')
+  expect(text).toContain(
+    '  12D3D takes over: 1 record, 10 B so far, 1,200 known to be left, 5 B/s; waits for bandwidth'
+  )
 })
 
 it('keeps the names that scripts rely on', () => {

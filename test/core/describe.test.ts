@@ -89,7 +89,8 @@ describe('the status of a cluster', () => {
   const script = 'found a; open +b +c; close'
 
   it('puts together what all members say of themselves', async () => {
-    const transfer = { peerId: id('b').peerId, kind: 'take', records: 1, bytes: 2, waitsFor: null } as const
+    const moved = { records: 1, bytes: 2, recordsLeft: 3, bytesPerSecond: 4 }
+    const transfer = { peerId: id('b').peerId, kind: 'take', ...moved, waitsFor: null } as const
     const { calls } = callsTo({ a: idle, b: { ...idle, records: 7, transfers: [transfer] }, c: idle })
     const status = await describeCluster(viewOf(script), calls)
     expect(status).toMatchObject({ network: 'test', epoch: 3, replicas: 3, transition: null })

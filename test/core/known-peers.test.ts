@@ -92,4 +92,13 @@ describe('the known peers', () => {
     known.stop()
     expect(time.pending).toBe(0)
   })
+
+  it('wait for nothing once they have stopped, whatever changes then', () => {
+    const { time, known } = make()
+    known.changed()
+    known.stop()
+    expect(time.pending).toBe(0)
+    known.changed()
+    expect(time.pending).toBe(0)
+  })
 })

@@ -98,7 +98,6 @@ describe('a life', () => {
       pingRequest: { pingRequest: { timeoutMs: 100, rumours: [] } },
       prepare: { prepare: { epoch: 4 } },
       accept: { accept: { epoch: 4 } },
-      listVersions: { listVersions: { ranges: [], rangeIndex: 0, after: new Uint8Array() } },
       fetchRecords: { fetchRecords: { positions: [] } },
       offerVersions: { offerVersions: { versions: [] } },
       pushRecords: { pushRecords: { records: [] } }

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it, type Mock, vi } from 'vitest'
 
 import { DamagedRecordError, type Logger, type Store, StoreError } from '../../src/core/ports.ts'
+import { slotCount } from '../../src/core/record/fingerprints.ts'
 import type { StoredRecord } from '../../src/core/record/record.ts'
 import { formatPosition } from '../../src/core/ring/position.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import { type Level, openLevel } from '../../src/storage/open-level.ts'
 import { recordRow, recordRows, valueRow, valueRows } from '../../src/storage/rows.ts'
-import { bytes, positionAt, recordOf, testStore } from './store.conformance.ts'
+import { bytes, expectCountedRight, positionAt, recordOf, testStore } from './store.conformance.ts'
 import { temporaryFolder } from './temporary-folders.ts'
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -122,6 +123,7 @@ describe('group commit', () => {
     expect(await store.head(record.position)).toBeUndefined()
     expect(await store.readMeta('name')).toBeUndefined()
     expect(store.usage().records).toBe(0)
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(0)
     gate.resolve(undefined)
     await Promise.all([merged, drained])
     expect(await store.head(record.position)).toBeDefined()
@@ -172,6 +174,7 @@ describe('a LevelDB store whose disk fails', () => {
     failing = false
     await store.merge(recordOf('b', 2))
     expect(store.usage().records).toBe(2)
+    await expectCountedRight(store)
     await store.close()
     const again = await open(folder)
     expect(again.loss).toBeUndefined()
@@ -279,8 +282,37 @@ describe('a damaged record in a LevelDB store', () => {
     for (let i = 0; i < 2; i++)
       expect((await store.heads(wholeRing, { limit: 10, onDamaged })).length).toBe(2)
     expect(passedOver.map(formatPosition)).toEqual([record.position, record.position].map(formatPosition))
+    await expectCountedRight(store)
     expect(logged).toHaveBeenCalledTimes(1)
     await store.close()
+  })
+
+  it.each([
+    ['its row', undefined],
+    ['the value apart', large()]
+  ])('takes reads and writes again when it was repaired, and leaves nothing behind: %s', async (_, rest) => {
+    const stored = recordOf('a', 5, rest ?? {})
+    const row = rest === undefined ? recordRow(stored.position) : valueRow(stored.position, stored.version)
+    for (const repaired of [recordOf('a', 3), recordOf('a', 7, large()), undefined]) {
+      const [store] = await damaged(stored, async level => {
+        const bad = new Uint8Array((await level.get(row))!)
+        bad[20]! ^= 1
+        await level.put(row, bad)
+      })
+      await expect(store.read(stored.position)).rejects.toThrow(DamagedRecordError)
+      expect(await store.repair(stored.position, repaired)).toBe(true)
+      expect(await store.read(stored.position)).toEqual(repaired)
+      const left = [other, ...(repaired === undefined ? [] : [repaired])]
+      expect(store.usage()).toEqual({
+        records: left.length,
+        bytes: left.reduce((sum, { size }) => sum + size, 0)
+      })
+      expect(await store.repair(stored.position, recordOf('a', 8))).toBe(false)
+      await store.merge(recordOf('a', 9))
+      expect((await store.head(stored.position))?.version.time).toBe(9)
+      await expectCountedRight(store)
+      await store.close()
+    }
   })
 
   it('is found where its row is cut off', async () => {
@@ -307,8 +339,49 @@ describe('a damaged record in a LevelDB store', () => {
     const stored = recordOf('a', 5, large())
     const [store] = await damaged(stored, level => damage(level, valueRow(stored.position, stored.version)))
     expect((await store.head(stored.position))?.version.time).toBe(5)
+    await store.fingerprints.completed
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(2)
     await expect(store.read(stored.position)).rejects.toThrow(DamagedRecordError)
     await expectRefused(store)
+    // The change comes behind the slot's being counted anew.
+    await store.merge(recordOf('c', 1))
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(2)
+    await expectCountedRight(store)
+    await store.close()
+  })
+})
+
+describe('counting the fingerprints of a LevelDB store', () => {
+  async function filled(count: number): Promise<string> {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await store.mergeAll(Array.from({ length: count }, (_, i) => recordOf(`key ${i}`, 2)))
+    await store.close()
+    return folder
+  }
+
+  it('goes on behind its opening, right whatever is changed meanwhile', async () => {
+    const store = await open(await filled(5_000))
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(0)
+    const counted = { is: false }
+    void store.fingerprints.completed.then(() => (counted.is = true))
+    let changes = 0
+    for (let i = 0; !counted.is; i += 7, changes++) {
+      await store.merge(recordOf(`key ${i % 5_000}`, 3 + i))
+      const { position, version } = recordOf(`key ${(i + 1) % 5_000}`, 2)
+      await store.drop(position, version)
+    }
+    expect(changes).toBeGreaterThan(2)
+    await expectCountedRight(store)
+    await store.close()
+  })
+
+  it('ends with the store, and with a clear', async () => {
+    const folder = await filled(5_000)
+    await (await open(folder)).close()
+    const store = await open(folder)
+    await store.clear([])
+    await expectCountedRight(store)
     await store.close()
   })
 })

@@ -34,6 +34,20 @@ describe('the checker of linearizability', () => {
     expect(isLinearizable([write('a', 0, 9), read('a', 1, 2), read(undefined, 3, 4)])).toBe(false)
   })
 
+  it('does not search among writes that nobody can have seen', () => {
+    const unseen = Array.from({ length: 40 }, (_, i) => write(`unseen ${i}`, 0))
+    const goneBack = [write('a', 1, 2), write('b', 3, 4), read('b', 5, 6), read('a', 7, 8)]
+    expect(isLinearizable([...unseen, ...goneBack], { maxSteps: 100 })).toBe(false)
+  })
+
+  it('lets a write that nobody answered explain an absence, where it deletes or expires', () => {
+    const absence = [write('a', 1, 2), read(undefined, 5, 6)]
+    const deletion = { ...write('', 3), value: undefined }
+    expect(isLinearizable([...absence, deletion])).toBe(true)
+    expect(isLinearizable([...absence, { ...write('b', 3), expiresAt: 4 }])).toBe(true)
+    expect(isLinearizable([...absence, write('b', 3)])).toBe(false)
+  })
+
   it('lets a write of unknown outcome take effect late, or never, but only once', () => {
     const lost = write('a', 0)
     expect(isLinearizable([lost, read(undefined, 1, 2), read('a', 3, 4)])).toBe(true)

@@ -18,6 +18,11 @@ export interface LivenessConfig {
   readonly confirmations: number
   /** Highest score of the local health: own intervals and timeouts stretch up to 1 + this. */
   readonly maxAwareness: number
+  /**
+   * Whether whoever pings a suspect tells it so, ahead of all news (Lifeguard's buddy system). If not, a suspect
+   * hears of it as everyone else does, by chance.
+   */
+  readonly tellAccused: boolean
   /** While there are rumours to spread, some are sent every so many ms. Nothing is sent when there are none. */
   readonly gossipIntervalMs: number
   /** To how many members at a time. */
@@ -45,6 +50,7 @@ export const lan: LivenessConfig = {
   suspicionMaxFactor: 6,
   confirmations: 2,
   maxAwareness: 8,
+  tellAccused: true,
   gossipIntervalMs: 200,
   gossipFanout: 3,
   retransmitFactor: 4,

@@ -277,15 +277,18 @@ export class Liveness {
     const { entries } = this.#table
     const told = new Set<string>()
     while (told.size < this.#config.gossipFanout && this.#hasNews()) {
-      const key = this.#gossipOrder.next(
-        each => !told.has(each) && entries.get(each)!.claim.liveness === 'alive'
-      )
+      const key = this.#gossipOrder.next(each => !told.has(each) && this.#isTold(entries.get(each)!))
       if (key === undefined) break
       told.add(key)
       void this.#exchange.ping(entries.get(key)!.member, this.#config.probeTimeoutMs)
     }
     // With nobody to tell, the news waits for a member or for one that comes back.
     if (told.size > 0 && this.#hasNews()) this.#armGossip()
+  }
+
+  /** Whether news goes to a member: not to those that are probably gone, unless a suspect hears of it only so. */
+  #isTold({ claim }: Entry): boolean {
+    return claim.liveness === 'alive' || (claim.liveness === 'suspect' && !this.#config.tellAccused)
   }
 
   #hasNews(): boolean {

@@ -4,7 +4,7 @@
  */
 import type { MemberLiveness } from '../../api.ts'
 import type { Rumour } from '../../wire/generated/messages.ts'
-import { memberKey, sameMember, type MemberId } from '../member.ts'
+import { lastingKey, memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Clock, Logger } from '../ports.ts'
 import type { Awareness } from './awareness.ts'
 import { claimOf, compareClaims, toRumour, unheard, type Claim } from './claim.ts'
@@ -99,12 +99,12 @@ export class MemberTable {
 
   /** Takes in who counts from now on. New ones are thought alive; of those that went nothing is kept. */
   set(members: readonly MemberId[]): void {
-    const wanted = new Map(members.map(member => [memberKey(member), member]))
+    const wanted = new Map(members.map(member => [lastingKey(member), member]))
     for (const state of [...this.#states.values()]) if (!wanted.has(state.key)) this.#forget(state)
-    for (const [key, { peerId, life }] of wanted) {
-      if (peerId === this.#init.self.peerId || this.#states.has(key)) continue
+    for (const [key, member] of wanted) {
+      if (member.peerId === this.#init.self.peerId || this.#states.has(key)) continue
       const nobody = { from: undefined, suspicion: undefined, downSinceMs: undefined }
-      this.#states.set(key, { member: { peerId, life }, key, claim: unheard, ...nobody })
+      this.#states.set(key, { member, key, claim: unheard, ...nobody })
     }
   }
 
@@ -166,7 +166,8 @@ export class MemberTable {
   rumoursFor(to: MemberId): Rumour[] {
     const own = toRumour(this.#init.self, this.#own)
     const state = this.#states.get(memberKey(to))
-    if (state === undefined || state.claim.liveness === 'alive') {
+    const isAccused = state !== undefined && state.claim.liveness !== 'alive'
+    if (!isAccused || !this.#init.config.tellAccused) {
       return [own, ...this.#rumours.take(this.retransmits)]
     }
     // News told to one who is probably gone would be spent: in a small cluster nobody else might hear it.

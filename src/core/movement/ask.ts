@@ -1,5 +1,5 @@
 /**
- * The requests that move records: each in the lane for bulk, and answered at one epoch. Pulls and hand-overs
+ * The requests that move records: each in the lane for bulk, sent and answered at one epoch. Sessions and repairs
  * ask by this.
  */
 import type { MemberId } from '../member.ts'
@@ -12,10 +12,12 @@ const requestTimeoutMs = 10_000
 export interface AskInit {
   /** The epoch that both sides must be at. */
   readonly epoch: number
+  /** The one that this member is at now. */
+  readonly epochNow: () => number
   readonly signal: AbortSignal
 }
 
-/** The member answered at another epoch than was asked for: the answer proves nothing for this one. */
+/** One of the two is at another epoch than the question: the answer proves nothing for that one. */
 export class EpochMovedError extends Error {
   override readonly name = 'EpochMovedError'
 }
@@ -24,15 +26,22 @@ export class EpochMovedError extends Error {
 export async function ask(
   calls: Calls,
   member: MemberId,
-  { epoch, signal }: AskInit,
+  { epoch, epochNow, signal }: AskInit,
   request: RequestBody
 ): ReturnType<Calls['call']> {
   signal.throwIfAborted()
+  // The request is stamped in this same step, with the epoch as it is now.
+  ensureEpoch({ epoch, epochNow })
   const response = await calls.call(member, request, { timeoutMs: requestTimeoutMs, signal, bulk: true })
   if (response.epoch !== epoch) {
     throw new EpochMovedError(`${member.peerId} answered at epoch ${response.epoch}, not ${epoch}`)
   }
   return response
+}
+
+/** For what must not be done at a later epoch. Throws EpochMovedError. */
+export function ensureEpoch({ epoch, epochNow }: Pick<AskInit, 'epoch' | 'epochNow'>): void {
+  if (epochNow() !== epoch) throw new EpochMovedError(`this member is at epoch ${epochNow()}, not ${epoch}`)
 }
 
 /** At the right epoch, but not what was asked for. */

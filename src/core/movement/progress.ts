@@ -11,3 +11,15 @@ export function moved(progress: Progress, records: number, bytes: number): void 
   progress.records += records
   progress.bytes += bytes
 }
+
+/** What sessions have moved, and what it took. */
+export interface SessionProgress extends Progress {
+  /** Bytes of sums, fingerprints and heads, both ways: what finding the differences has cost. */
+  comparedBytes: number
+  /** Records that are known to differ and have not moved yet. */
+  left: number
+}
+
+export function noProgress(): SessionProgress {
+  return { records: 0, bytes: 0, comparedBytes: 0, left: 0, waitsFor: undefined }
+}

@@ -1,78 +1,83 @@
 /**
- * What a taker does in a transition: for each range that it replicates in the ring after and not in the ring
- * before, it pulls from enough replicas of the ring before that every acknowledged write is among what it got.
+ * What a taker does in a transition: each range that it replicates in the ring after and not in the ring before,
+ * it reconciles with enough replicas of the ring before that every acknowledged write is among what it has then.
  * With n replicas and quorums of q, any n - q + 1 of them hold at least one copy of it.
+ *
+ * One session covers all that is to be taken from a source, and one follows the other: what the first brought,
+ * the next finds to be equal, so that it is sent once.
  */
 import { memberKey, type MemberId } from '../member.ts'
-import type { Clock, Logger, Store } from '../ports.ts'
-import type { Calls } from '../rpc-types.ts'
+import { slotCount, slotOf } from '../record/fingerprints.ts'
 import { sleep } from '../time.ts'
-import type { Range } from '../ring/range.ts'
-import { moved, type Progress } from './progress.ts'
-import { pull } from './pull.ts'
+import type { Topology } from '../topology/topology.ts'
+import type { Duty } from '../topology/transition.ts'
+import { slotsTouchedBy } from './domain.ts'
+import type { Domains } from './domains.ts'
+import type { SessionProgress } from './progress.ts'
+import { reconcile, type SessionComponents } from './session.ts'
 
 /** Pause before sources that failed are asked again, in ms. */
 const retryMs = 500
 
-/** One range to take: what `dutiesOf` in topology/transition.ts gives. */
-export interface Duty {
-  readonly range: Range
-  /** The range's replicas in the ring before. */
-  readonly sources: readonly MemberId[]
-  /** How many of them must have been pulled from; this member counts as pulled from where it is one. */
-  readonly needed: number
-}
-
-export interface TakerComponents {
-  readonly calls: Calls
-  readonly store: Store
-  readonly clock: Clock
-  readonly logger: Logger
+export interface TakerComponents extends SessionComponents {
   readonly isAlive: (member: MemberId) => boolean
 }
 
 export interface TakerInit {
   readonly self: MemberId
-  readonly duties: readonly Duty[]
-  /** Epoch of the transition's latest entry: sessions of another one do not count. */
-  readonly epoch: number
+  /** Of the topology that the transition's latest entry made: sessions at another epoch do not count. */
+  readonly domains: Pick<Domains, 'duties' | 'takenFrom'> & { readonly topology: Pick<Topology, 'epoch'> }
   readonly signal: AbortSignal
-  readonly progress: Progress
+  readonly progress: SessionProgress
 }
 
 interface OpenDuty extends Duty {
-  /** Keys of the sources pulled from. */
+  /** Keys of the sources that it is reconciled with. */
   readonly credited: Set<string>
 }
 
 /** Resolves when every duty is done and on disk; throws when the signal aborts. */
 export async function take(components: TakerComponents, init: TakerInit): Promise<void> {
-  const self = memberKey(init.self)
-  let open: OpenDuty[] = init.duties.map(duty => ({
-    ...duty,
-    credited: new Set(duty.sources.map(memberKey).filter(key => key === self))
-  }))
-  const isOpen = (duty: OpenDuty): boolean => duty.credited.size < duty.needed
+  const { progress } = init
+  let open: readonly OpenDuty[] = init.domains.duties.map(duty => ({ ...duty, credited: new Set() }))
   for (;;) {
     const failed = new Set<string>()
-    for (open = open.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
-      const source = nextSource(open, failed, components.isAlive)
+    for (;;) {
+      open = stillOpen(components, init, open)
+      const source = nextSource(open, init.self, failed, components.isAlive)
       if (source === undefined) break
+      const credited = await session(components, init, source, open)
       const key = memberKey(source)
-      const duties = open.filter(duty => lacks(duty, key))
-      const done = await session(components, init, source, duties)
-      for (const duty of done) duty.credited.add(key)
-      if (done.length < duties.length) failed.add(key)
+      for (const duty of credited) duty.credited.add(key)
+      if (open.some(duty => lacks(duty, key))) failed.add(key)
     }
     if (open.length === 0) return
-    init.progress.waitsFor = waitsFor(open)
+    progress.waitsFor = waitsFor(open, init.self)
     await sleep(components.clock, retryMs, init.signal)
   }
+}
+
+/**
+ * This member counts for itself where it is one of the sources, but not where a record of its own is damaged: that
+ * may be the one copy that nobody else who was asked has.
+ */
+function stillOpen(
+  { store }: TakerComponents,
+  { self }: TakerInit,
+  duties: readonly OpenDuty[]
+): readonly OpenDuty[] {
+  const damaged = new Set(store.fingerprints.damaged(0, slotCount).map(slotOf))
+  const key = memberKey(self)
+  return duties.filter(duty => {
+    const countsItself = isSource(duty, key) && !touches(duty, damaged)
+    return duty.credited.size + (countsItself ? 1 : 0) < duty.needed
+  })
 }
 
 /** The source that the most open duties lack, alive ones first; undefined when all of them failed. */
 function nextSource(
   open: readonly OpenDuty[],
+  self: MemberId,
   failed: ReadonlySet<string>,
   isAlive: (member: MemberId) => boolean
 ): MemberId | undefined {
@@ -80,7 +85,7 @@ function nextSource(
   for (const duty of open) {
     for (const source of duty.sources) {
       const key = memberKey(source)
-      if (failed.has(key) || !lacks(duty, key)) continue
+      if (key === memberKey(self) || failed.has(key) || !lacks(duty, key)) continue
       const candidate = candidates.get(key) ?? { source, duties: 0 }
       candidate.duties++
       candidates.set(key, candidate)
@@ -97,47 +102,54 @@ function nextSource(
 }
 
 /**
- * Pulls what one source has for these duties, and gives those for which that counts: not where the source has
- * a damaged record, which may be a write that no other source asked has.
+ * Reconciles what is to be taken from one source, and gives the duties for which that counts: not those where the
+ * source has a damaged record, which may be a write that no other source asked has.
  */
 async function session(
   components: TakerComponents,
-  init: TakerInit,
+  { domains, signal, progress }: TakerInit,
   source: MemberId,
-  duties: readonly OpenDuty[]
+  open: readonly OpenDuty[]
 ): Promise<readonly OpenDuty[]> {
-  const damaged = new Set<Range>()
+  const { epoch } = domains.topology
+  const domain = domains.takenFrom(source)
+  if (domain === undefined) return []
   try {
-    await pull(components, {
-      source,
-      ranges: duties.map(duty => duty.range),
-      epoch: init.epoch,
-      signal: init.signal,
-      onDamaged: range => damaged.add(range),
-      onProgress: (records, bytes) => {
-        moved(init.progress, records, bytes)
-        init.progress.waitsFor = undefined
-      }
-    })
-    // Also where there was nothing to fetch.
-    init.progress.waitsFor = undefined
-    if (damaged.size > 0) components.logger.warn('a source has damaged records', { source: source.peerId })
-    return duties.filter(({ range }) => !damaged.has(range))
+    const init = { member: source, kind: 'taken', domain, epoch, signal, progress } as const
+    const { damagedThere } = await reconcile(components, init)
+    progress.waitsFor = undefined
+    if (damagedThere.size > 0)
+      components.logger.warn('a source has damaged records', { source: source.peerId })
+    return open.filter(duty => lacks(duty, memberKey(source)) && !touches(duty, damagedThere))
   } catch (error) {
-    init.signal.throwIfAborted()
-    components.logger.debug('a pull failed', { source: source.peerId, error: String(error) })
+    signal.throwIfAborted()
+    components.logger.debug('taking from a source failed', { source: source.peerId, error: String(error) })
     return []
   }
 }
 
-function lacks(duty: OpenDuty, key: string): boolean {
-  return !duty.credited.has(key) && duty.sources.some(source => memberKey(source) === key)
+function isSource({ sources }: Duty, key: string): boolean {
+  return sources.some(source => memberKey(source) === key)
 }
 
-function waitsFor(open: readonly OpenDuty[]): string {
+function lacks(duty: OpenDuty, key: string): boolean {
+  return !duty.credited.has(key) && isSource(duty, key)
+}
+
+function touches({ range }: Duty, slots: ReadonlySet<number>): boolean {
+  if (slots.size === 0) return false
+  for (const { first, end } of slotsTouchedBy(range)) {
+    for (const slot of slots) if (slot >= first && slot < end) return true
+  }
+  return false
+}
+
+function waitsFor(open: readonly OpenDuty[], self: MemberId): string {
   const missing = new Set<string>()
   for (const duty of open) {
-    for (const source of duty.sources) if (!duty.credited.has(memberKey(source))) missing.add(source.peerId)
+    for (const source of duty.sources)
+      if (!duty.credited.has(memberKey(source)) && memberKey(source) !== memberKey(self))
+        missing.add(source.peerId)
   }
   return `records of ${open.length} ranges from ${[...missing].sort().join(', ')}`
 }

@@ -70,6 +70,7 @@ async function writeBack(
   const tally = new Tally(placement.rings, operation.consistency)
   for (const key of holders) tally.vote(key)
   if (tally.isMet) return
+  operation.components.logger.debug('a get writes back what it found')
   const question = new Storing({ record, isEffect: false, asksAll: false })
   const round = new Round({ operation, placement, tally, question })
   await round.run()

@@ -113,13 +113,21 @@ export class Operation {
   }
 
   #nobody(why: string): AnnulusError {
-    return this.error('ERR_UNREACHABLE', `${this.name} could not ask anybody: ${why}`)
+    // It may have asked at an epoch before: the log ends with a life that is over.
+    const code = this.mayHaveEffect ? 'ERR_OUTCOME_UNKNOWN' : 'ERR_UNREACHABLE'
+    return this.error(code, `${this.name} could not ask anybody: ${why}`)
   }
 
   aborted(): AnnulusError {
     return this.error('ERR_ABORTED', `${this.name} was given up by its caller`, {
       cause: this.signal?.reason
     })
+  }
+
+  /** The fence has passed its stamp: it may not go on, and must not be stamped anew. */
+  overtaken(): AnnulusError {
+    const code = this.mayHaveEffect ? 'ERR_OUTCOME_UNKNOWN' : 'ERR_QUORUM'
+    return this.error(code, `${this.name} was not through when the purge of old deletes was agreed`)
   }
 
   /** Too few replicas answered; `why` says of each member what became of asking it. */

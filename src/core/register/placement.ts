@@ -10,6 +10,8 @@ export interface RegisterTopology {
   readonly epoch: number
   /** The replication factor, N. */
   readonly replicas: number
+  /** No write of this epoch has a stamp below this time, in microseconds as in versions; see topology/purge.ts. */
+  readonly fence: number
   /** The rings in force: one, or two during a transition. */
   readonly rings: readonly RegisterRing[]
 }
@@ -38,6 +40,8 @@ export interface Candidate {
 
 export interface Placement {
   readonly epoch: number
+  /** No write at this placement has a stamp below this time. */
+  readonly fence: number
   /** The keys of the replicas in each ring, clockwise. */
   readonly rings: ReadonlyArray<readonly string[]>
   /** The replicas in all rings, each once, the first to ask first. */
@@ -74,7 +78,7 @@ export function placementOf(
     rings.push(keys)
   }
   const candidates = [...ranked.values()].sort((a, b) => a.rank - b.rank || b.rings - a.rings || a.ms - b.ms)
-  return { epoch: topology.epoch, rings, candidates }
+  return { epoch: topology.epoch, fence: topology.fence, rings, candidates }
 }
 
 const livenessRank = { alive: 1, suspect: 2, down: 3 } as const

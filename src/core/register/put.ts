@@ -40,21 +40,25 @@ export async function put(operation: Operation, content: Content, stamper: Stamp
   let record: StoredRecord | undefined
   return operation.acrossEpochs(async placement => {
     // Kept across epochs: the newest version was learnt after the put began, and that is all it takes.
-    record ??= stamped(operation, content, stamper, await newestTime(operation, placement))
+    if (record === undefined) {
+      record = stamped(operation, content, stamper, await newestTime(operation, placement))
+    } else operation.components.logger.debug('stores again with the stamp it has')
+    // Sent once more, it could come in after a purge has made an end of the tombstone that is newer than it.
+    if (record.version.time < placement.fence) throw operation.overtaken()
     return store(operation, placement, record)
   })
 }
 
-/** The newest time that a quorum of each ring knows; 0 where it has none, or where order is not asked for. */
+/** What to stamp past: the newest time that a quorum of each ring knows, where order is asked for, and the fence. */
 async function newestTime(operation: Operation, placement: Placement): Promise<number> {
   const { key, position, consistency } = operation
-  if (consistency === 'one') return 0
+  if (consistency === 'one') return placement.fence
   const question = new Survey({ key, position, wantsRecord: false })
   const tally = new Tally(placement.rings, consistency)
   const round = new Round({ operation, placement, tally, question })
   await round.run()
   round.cancel()
-  return question.newest?.time ?? 0
+  return Math.max(placement.fence, question.newest?.time ?? 0)
 }
 
 function stamped(

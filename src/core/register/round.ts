@@ -174,6 +174,7 @@ export class Round {
       return
     }
     asking.state = 'slow'
+    this.#operation.components.logger.debug('asks around a slow replica', { replica: asking.candidate.key })
     this.#giveUp(asking)
   }
 

@@ -14,6 +14,7 @@ import {
   ensureMemberId,
   ensureNetwork,
   ensureRingMember,
+  ensureTime,
   ensureWhole,
   isCanonical,
   maxEpoch
@@ -73,6 +74,8 @@ export function entryToWire(entry: Entry): WireEntry {
     }
     case 'close':
       return { epoch, close: {} }
+    case 'purge':
+      return { epoch, purge: { before: entry.before, fence: entry.fence } }
     case 'restore':
       return { epoch, restore: { generation: entry.generation, survivors: ids(entry.survivors) } }
   }
@@ -81,9 +84,9 @@ export function entryToWire(entry: Entry): WireEntry {
 /** Throws MalformedError. */
 export function entryFromWire(wire: WireEntry | undefined): Entry {
   ensure(wire !== undefined, 'an entry is missing')
-  const { found, open, amend, close, restore } = wire
+  const { found, open, amend, close, purge, restore } = wire
   const epoch = ensureEpoch(wire.epoch, 'the epoch of an entry')
-  const bodies = [found, open, amend, close, restore].filter(body => body !== undefined)
+  const bodies = [found, open, amend, close, purge, restore].filter(body => body !== undefined)
   ensure(bodies.length === 1, 'an entry has not exactly one body')
   if (found !== undefined) {
     return {
@@ -116,6 +119,9 @@ export function entryFromWire(wire: WireEntry | undefined): Entry {
       lost: named(amend.lost)
     }
   }
+  if (purge !== undefined) {
+    return { kind: 'purge', epoch, before: ensureTime(purge.before), fence: ensureTime(purge.fence) }
+  }
   if (restore !== undefined) {
     return {
       kind: 'restore',
@@ -133,7 +139,8 @@ export function sameEntry(a: Entry, b: Entry): boolean {
 }
 
 export function topologyToWire(topology: Topology): WireTopology {
-  const { epoch, generation, clusterId, network, replicas, members, transition } = topology
+  const { epoch, generation, clusterId, network, replicas, members, transition, purgedBefore, fence } =
+    topology
   return {
     epoch,
     generation,
@@ -142,7 +149,9 @@ export function topologyToWire(topology: Topology): WireTopology {
     replicas,
     members: members.map(memberToWire),
     openedAt: transition?.opened ?? 0,
-    amendedAt: transition?.latest ?? 0
+    amendedAt: transition?.latest ?? 0,
+    purgedBefore,
+    fence
   }
 }
 
@@ -159,7 +168,9 @@ export function topologyFromWire(wire: WireTopology): Topology {
     network: ensureNetwork(wire.network),
     replicas: ensureWhole(wire.replicas, 1, maxReplicas, 'the number of copies'),
     members,
-    transition: transitionFromWire(wire)
+    transition: transitionFromWire(wire),
+    purgedBefore: ensureTime(wire.purgedBefore),
+    fence: ensureTime(wire.fence)
   })
   ensureConsistent(topology)
   return topology

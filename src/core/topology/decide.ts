@@ -3,11 +3,13 @@
  * acceptor has heard; acceptors may see different things, and agreement settles it. Used by the steward.
  *
  * While no transition is open, all that is wished for goes into one. While one is open, it is closed when all
- * takers have reported, and amended where somebody it waits for is gone; the other wishes wait.
+ * takers have reported, and amended where somebody it waits for is gone; the other wishes wait. Where nobody
+ * wishes for anything that can be had, a purge may be due.
  */
 import { sameMember, type MemberId, type RingMember } from '../member.ts'
 import { amendEntry, checkEntry, openEntry, type Entry } from './entry.ts'
 import { describeRisk, riskOf, seesMost, type Risk } from './guards.ts'
+import { purgeDue, type PurgeView } from './purge.ts'
 import { includesMember } from './shapes.ts'
 import { isInRingAfter, isInRingBefore, type Member, type Topology } from './topology.ts'
 
@@ -24,7 +26,7 @@ export interface RemovalWish {
   readonly acceptLoss: boolean
 }
 
-export interface View {
+export interface View extends PurgeView {
   /** Those who ask to join now and are there to do so; at most one life per peer id. */
   readonly joins: readonly RingMember[]
   readonly leaves: readonly MemberId[]
@@ -41,13 +43,23 @@ export interface View {
 /** What to propose, or what is waited for, in words; undefined where nothing is wished for. */
 export type Decision = { readonly entry: Entry } | { readonly waiting: readonly string[] } | undefined
 
+/** Takers that are named to those who wait for them. */
+const maxNamed = 8
+
 export function nextEntry(topology: Topology, view: View): Decision {
   const decision =
-    topology.transition === undefined ? decideOpen(topology, view) : decideOpened(topology, view)
+    topology.transition === undefined ? decideBetween(topology, view) : decideOpened(topology, view)
   if (decision === undefined || 'waiting' in decision) return decision
   // What cannot follow is never proposed: a wish that asks too much waits for the topology to change.
   const reason = checkEntry(topology, decision.entry)
   return reason === undefined ? decision : { waiting: [reason] }
+}
+
+function decideBetween(topology: Topology, view: View): Decision {
+  const decision = decideOpen(topology, view)
+  if (decision !== undefined && 'entry' in decision) return decision
+  const entry = purgeDue(topology, view)
+  return entry === undefined ? decision : { entry }
 }
 
 function decideOpen(topology: Topology, view: View): Decision {
@@ -80,7 +92,7 @@ function decideOpened(topology: Topology, view: View): Decision {
     member => member.standing === 'joining' && isToBeDropped(member, view)
   )
   if (drops.length + removals.length > 0) return { entry: amendEntry(epoch, { drops, removals, lost }) }
-  return { waiting: [...missing.map(member => describeTaker(member, view)), ...waiting] }
+  return { waiting: [...describeTakers(missing, view), ...waiting] }
 }
 
 /** Its peer joins anew, it or an operator no longer wants it to join, or it has been down for too long. */
@@ -91,6 +103,12 @@ function isToBeDropped(joiner: Member, view: View): boolean {
     view.removals.some(({ member }) => sameMember(member, joiner)) ||
     view.health(joiner).downForMs >= view.dropJoinerAfterMs
   )
+}
+
+/** Of many, some are named: all who wait are told, again and again. */
+function describeTakers(takers: readonly Member[], view: View): string[] {
+  const named = takers.slice(0, maxNamed).map(member => describeTaker(member, view))
+  return takers.length <= maxNamed ? named : [...named, `${takers.length - maxNamed} more members`]
 }
 
 function describeTaker({ peerId, standing, life }: Member, view: View): string {

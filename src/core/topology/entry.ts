@@ -7,9 +7,10 @@
  *     open     starts a transition: joins, leaves, removals, any number at once
  *     amend    drops joiners of the open transition, or removes members of the ring before; never adds
  *     close    ends it: joining becomes up, leaving left, removing removed
+ *     purge    tombstones and expired records of before a time do not exist any more; see purge.ts
  *     restore  the last resort, declared by an operator and not agreed on
  */
-import { maxMembers, maxReplicas, maxVnodes } from '../limits.ts'
+import { maxMembers, maxReplicas, maxTime, maxVnodes } from '../limits.ts'
 import type { MemberId, RingMember } from '../member.ts'
 import { compareMembers, includesMember, isCanonical } from './shapes.ts'
 import { nextTopology } from './next-topology.ts'
@@ -51,6 +52,15 @@ export interface Close {
   readonly epoch: number
 }
 
+export interface Purge {
+  readonly kind: 'purge'
+  readonly epoch: number
+  /** Microseconds of the hybrid clock; at most the fence of the topology before. */
+  readonly before: number
+  /** The fence from now on, in the same unit. */
+  readonly fence: number
+}
+
 export interface Restore {
   readonly kind: 'restore'
   /** `restoreLeap` after the epoch it is declared at. */
@@ -59,7 +69,7 @@ export interface Restore {
   readonly survivors: readonly MemberId[]
 }
 
-export type Entry = Found | Open | Amend | Close | Restore
+export type Entry = Found | Open | Amend | Close | Purge | Restore
 
 /**
  * How far the epoch leaps at a restore. Those left behind may have gone on for some epochs that the operator
@@ -143,6 +153,8 @@ function checkBody(topology: Topology, entry: Exclude<Entry, Found>): string | u
       return checkAmend(topology, entry)
     case 'close':
       return topology.transition === undefined ? 'no transition is open' : undefined
+    case 'purge':
+      return checkPurge(topology, entry)
     case 'restore':
       return checkRestore(topology, entry)
   }
@@ -191,6 +203,15 @@ function checkAmend(topology: Topology, entry: Amend): string | undefined {
     }
   }
   return checkLost(removals, lost)
+}
+
+function checkPurge(topology: Topology, { before, fence }: Purge): string | undefined {
+  if (topology.transition !== undefined) return 'a transition is open'
+  if (![before, fence].every(time => isWhole(time, 0, maxTime))) return 'a time is out of bounds'
+  if (before < topology.purgedBefore || fence < topology.fence) return 'a purge never goes back'
+  if (before > topology.fence) return 'writes may be under way that are older than what it would purge'
+  const isNews = before > topology.purgedBefore || fence > topology.fence
+  return isNews ? undefined : 'it changes nothing'
 }
 
 function checkRestore(topology: Topology, entry: Restore): string | undefined {

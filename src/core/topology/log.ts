@@ -4,13 +4,14 @@
  *
  * On disk lie the newest topology and the latest entries, which are kept only to bring others up to date.
  */
-import { Entry as WireEntry, Topology as WireTopology } from '../../wire/generated/messages.ts'
 import type { LogSlice } from '../../wire/generated/messages.ts'
 import type { MemberId } from '../member.ts'
 import type { Logger, MetaChange, Store } from '../ports.ts'
-import { entryFromWire, entryToWire, sameEntry, topologyFromWire, topologyToWire } from './codec.ts'
+import { entryFromWire, sameEntry, topologyFromWire, topologyToWire } from './codec.ts'
 import { applyEntry, checkEntry, restoreEntry, type Entry, type Found } from './entry.ts'
+import { kept, keptFromBytes, type KeptEntry } from './kept-entry.ts'
 import { Serial } from './serial.ts'
+import { encodingOf, outcomeOf, sharedTopology, topologyFromBytes } from './shared-topologies.ts'
 import type { Topology } from './topology.ts'
 
 /** The part of the store that the log and the acceptor use. */
@@ -51,12 +52,6 @@ export interface TopologyLogComponents {
 
 /** Is told of each step forward, after it is on disk; steps taken at once are told of as one. */
 export type TopologyListener = (topology: Topology, previous: Topology | undefined) => void
-
-interface KeptEntry {
-  readonly entry: Entry
-  readonly wire: WireEntry
-  readonly bytes: Uint8Array
-}
 
 /** What a slice brings: where it leads, and the entries on the way from where we were, or from a snapshot. */
 interface Step {
@@ -99,7 +94,7 @@ export class TopologyLog {
       return
     }
     try {
-      this.#current = topologyFromWire(WireTopology.decode(encoded))
+      this.#current = topologyFromBytes(encoded)
       this.#kept = entries.map(([, bytes]) => keptFromBytes(bytes))
     } catch (error) {
       throw new LogDamagedError(`the topology on disk does not decode: ${String(error)}`, { cause: error })
@@ -116,7 +111,7 @@ export class TopologyLog {
       if (this.#current !== undefined) throw new LogConflictError('this peer is in a cluster already')
       const entry: Entry = { kind: 'found', epoch: 1, ...found }
       await this.#advance({
-        topology: applyEntry(undefined, entry),
+        topology: sharedTopology(applyEntry(undefined, entry)),
         entries: [kept(entry)],
         isSnapshot: false
       })
@@ -135,7 +130,8 @@ export class TopologyLog {
       const reason = checkEntry(this.#current, entry)
       if (reason !== undefined) throw new LogConflictError(`cannot restore: ${reason}`)
       // As a snapshot: who comes from an epoch that is not ours would make something else of the entry.
-      await this.#advance({ topology: applyEntry(this.#current, entry), entries: [], isSnapshot: true })
+      const topology = sharedTopology(applyEntry(this.#current, entry))
+      await this.#advance({ topology, entries: [], isSnapshot: true })
     })
   }
 
@@ -193,7 +189,7 @@ export class TopologyLog {
     let isSnapshot = false
     const entries: KeptEntry[] = []
     if (slice.snapshot !== undefined) {
-      const snapshot = topologyFromWire(slice.snapshot)
+      const snapshot = sharedTopology(topologyFromWire(slice.snapshot))
       this.#ensureSameCluster(snapshot.clusterId)
       isSnapshot = supersedes(snapshot, topology)
       if (isSnapshot) topology = snapshot
@@ -203,10 +199,11 @@ export class TopologyLog {
       const epoch: number = topology?.epoch ?? 0
       if (entry.epoch <= epoch) this.#ensureAgrees(entry)
       if (entry.epoch !== epoch + 1) continue
-      const reason = checkEntry(topology, entry)
-      if (reason !== undefined) throw new LogConflictError(`an entry may not follow: ${reason}`)
-      topology = applyEntry(topology, entry)
-      entries.push(kept(entry))
+      const next = kept(entry)
+      const outcome = outcomeOf(topology, next)
+      if (typeof outcome === 'string') throw new LogConflictError(`an entry may not follow: ${outcome}`)
+      topology = outcome
+      entries.push(next)
     }
     return topology === undefined || topology === this.#current
       ? undefined
@@ -219,7 +216,7 @@ export class TopologyLog {
     const keep = all.slice(-maxKeptEntries)
     const forgotten = isSnapshot ? this.#kept : all.slice(0, -maxKeptEntries)
     const changes: MetaChange[] = [
-      [topologyName, WireTopology.encode(topologyToWire(topology))],
+      [topologyName, encodingOf(topology)],
       ...forgotten.map(({ entry }): MetaChange => [entryName(entry.epoch), undefined]),
       ...keep
         .filter(item => entries.includes(item))
@@ -229,7 +226,12 @@ export class TopologyLog {
     await this.#store.writeMeta(changes)
     this.#current = topology
     this.#kept = keep
-    this.#logger.debug('the log moved', { epoch: topology.epoch, from: previous?.epoch ?? 0 })
+    this.#logger.debug('the log moved', {
+      epoch: topology.epoch,
+      from: previous?.epoch ?? 0,
+      entries: entries.length,
+      isSnapshot
+    })
     for (const listener of [...this.#listeners]) {
       try {
         listener(topology, previous)
@@ -248,7 +250,8 @@ export class TopologyLog {
   /** Two entries for one epoch would mean that agreement failed: nothing must be built on that. */
   #ensureAgrees(entry: Entry): void {
     const own = this.entryAt(entry.epoch)
-    if (own === undefined || sameEntry(own, entry)) return
+    // Nearly always it is the very one: an answer to each of several requests brought it.
+    if (own === undefined || own === kept(entry).entry || sameEntry(own, entry)) return
     throw new LogConflictError(`another entry than ours came in for epoch ${entry.epoch}`)
   }
 }
@@ -258,16 +261,6 @@ function supersedes(snapshot: Topology, current: Topology | undefined): boolean 
   if (current === undefined) return true
   if (snapshot.generation !== current.generation) return snapshot.generation > current.generation
   return snapshot.epoch > current.epoch
-}
-
-function kept(entry: Entry): KeptEntry {
-  const wire = entryToWire(entry)
-  return { entry, wire, bytes: WireEntry.encode(wire) }
-}
-
-function keptFromBytes(bytes: Uint8Array): KeptEntry {
-  const wire = WireEntry.decode(bytes)
-  return { entry: entryFromWire(wire), wire, bytes }
 }
 
 function entryName(epoch: number): string {

@@ -27,6 +27,12 @@ export function nextTopology(topology: Topology | undefined, entry: Entry): Topo
         topology.members.map(member => closed(member, epoch)),
         undefined
       )
+    case 'purge': {
+      const { before: purgedBefore, fence } = entry
+      const { members } = topology
+      const state = { ...stateOf(topology), epoch, members, transition: undefined }
+      return new Topology({ ...state, purgedBefore, fence }, topology)
+    }
     case 'restore': {
       const state = { ...stateOf(topology), epoch, generation: entry.generation, transition: undefined }
       return new Topology({ ...state, members: restored(topology, entry) }, topology)
@@ -36,7 +42,8 @@ export function nextTopology(topology: Topology | undefined, entry: Entry): Topo
 
 function founded({ epoch, clusterId, network, replicas, founder }: Found): Topology {
   const members = [newMember(founder, 'up', epoch)]
-  return new Topology({ epoch, generation: 1, clusterId, network, replicas, members, transition: undefined })
+  const settings = { generation: 1, clusterId, network, replicas }
+  return new Topology({ ...settings, epoch, members, transition: undefined, purgedBefore: 0, fence: 0 })
 }
 
 function opened(topology: Topology, { epoch, joins, leaves, removals, lost }: Open): Member[] {
@@ -81,8 +88,8 @@ function next(
   return new Topology({ ...stateOf(topology), epoch, members, transition }, topology)
 }
 
-function stateOf({ generation, clusterId, network, replicas }: Topology) {
-  return { generation, clusterId, network, replicas }
+function stateOf({ generation, clusterId, network, replicas, purgedBefore, fence }: Topology) {
+  return { generation, clusterId, network, replicas, purgedBefore, fence }
 }
 
 function newMember({ peerId, life, vnodes }: RingMember, standing: Standing, epoch: number): Member {

@@ -98,6 +98,7 @@ export class Proposer {
       const came = await this.#attempt(topology, entry)
       if (came === 'no-majority' && log.epoch < entry.epoch) return 'no-majority'
       if (came === 'outvoted') {
+        this.#components.logger.debug('was outvoted', { epoch: entry.epoch, attempt })
         const longest = Math.min(maxBackoffMs, firstBackoffMs * 2 ** attempt)
         await pause(clock, longest * random.float(), signal)
       }

@@ -1,4 +1,5 @@
 /** Tells the acceptors that this member has done its part of a transition, until the log moves on. Used by movement. */
+import type { Report } from '../../wire/generated/messages.ts'
 import type { MemberId } from '../member.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
@@ -51,15 +52,23 @@ export class Reporter {
   }
 
   async #tellAcceptors(epoch: number, signal: AbortSignal): Promise<void> {
-    const { calls, log, logger } = this.#components
-    const member = { peerId: this.#self.peerId, life: this.#self.life }
-    const telling = (log.current?.acceptors ?? []).map(async acceptor => {
-      try {
-        await calls.call(acceptor, { report: { epoch, member } }, { timeoutMs: callTimeoutMs, signal })
-      } catch (error) {
-        logger.debug('a report was not heard', { by: acceptor.peerId, error: String(error) })
-      }
-    })
-    await Promise.all(telling)
+    const { peerId, life } = this.#self
+    await tellAcceptors(this.#components, { epoch, member: { peerId, life } }, signal)
   }
+}
+
+/** Sends a report to all acceptors at once; resolves when each has heard it, or has not. */
+export async function tellAcceptors(
+  { calls, log, logger }: Pick<ReporterComponents, 'calls' | 'log' | 'logger'>,
+  report: Report,
+  signal: AbortSignal
+): Promise<void> {
+  const telling = (log.current?.acceptors ?? []).map(async acceptor => {
+    try {
+      await calls.call(acceptor, { report }, { timeoutMs: callTimeoutMs, signal })
+    } catch (error) {
+      logger.debug('a report was not heard', { by: acceptor.peerId, error: String(error) })
+    }
+  })
+  await Promise.all(telling)
 }

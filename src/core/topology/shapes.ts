@@ -3,7 +3,7 @@
  * peers and from disk. Used by whatever turns wire messages into entries, topologies and ballots.
  */
 import { sameMember, type MemberId, type RingMember } from '../member.ts'
-import { maxVnodes } from '../limits.ts'
+import { maxTime, maxVnodes } from '../limits.ts'
 
 /** Characters of a peer id: those of today have 46 to 52; a bound for what nobody has seen yet. */
 const maxPeerIdLength = 128
@@ -35,6 +35,11 @@ export function ensureWhole(value: number, least: number, most: number, what: st
 
 export function ensureEpoch(value: number, what = 'an epoch'): number {
   return ensureWhole(value, 1, maxEpoch, what)
+}
+
+/** A time as versions have it, in microseconds since 1970. */
+export function ensureTime(value: number): number {
+  return ensureWhole(value, 0, maxTime, 'a time')
 }
 
 export function ensureClusterId(text: string): string {

@@ -3,7 +3,7 @@
  * the entry decided that decide.ts finds next. All acceptors do so, the oldest first; should two get in each
  * other's way, agreement settles it. On other peers it rests.
  */
-import type { Petition, Report } from '../../wire/generated/messages.ts'
+import type { Petition, Reconciled, Report } from '../../wire/generated/messages.ts'
 import { memberKey, sameMember, type MemberId } from '../member.ts'
 import { ServeError, type Clock, type Logger, type Random, type Remote, type Timer } from '../ports.ts'
 import type { ResponseBody } from '../rpc-types.ts'
@@ -12,8 +12,9 @@ import type { Entry } from './entry.ts'
 import type { TopologyLog } from './log.ts'
 import { PetitionBook } from './petition-book.ts'
 import type { Proposer } from './proposer.ts'
+import { defaultTombstoneGraceMs, PurgeReports, type PurgeReport } from './purge.ts'
 import { refusalOf, type Wish } from './refusals.ts'
-import { ensureMemberId, ensureRingMember, includesMember, MalformedError } from './shapes.ts'
+import { ensureMemberId, ensureRingMember, ensureTime, includesMember, MalformedError } from './shapes.ts'
 import { isGone, type Topology } from './topology.ts'
 
 /** How often liveness and petitions are looked at though nothing came in, in ms. */
@@ -21,6 +22,12 @@ const lookEveryMs = 1_000
 
 /** How long to wait for more wishes before proposing, in ms, and as much again at random. */
 const batchDelayMs = 50
+
+/** What comes in within so many ms is looked at together: a thousand peers may ask at once. */
+const gatherMs = 10
+
+/** How old, in ms, what a petitioner is told that it waits for may be: the same is told to all that ask. */
+const toldMs = 100
 
 /** How much later each acceptor proposes than the one before it, in ms, should that one not do so. */
 const staggerMs = 1_000
@@ -52,6 +59,8 @@ export interface StewardInit {
   readonly removeAfterMs: number
   /** Default 30,000. */
   readonly dropJoinerAfterMs?: number
+  /** How old tombstones are before a purge is tried, in ms. Default 24 h. */
+  readonly tombstoneGraceMs?: number
 }
 
 /** Of whom a petition comes. */
@@ -63,6 +72,7 @@ export class Steward {
   readonly #book: PetitionBook
   /** Takers that have reported, by member, at the epoch the log is at. */
   readonly #reported = new Set<string>()
+  readonly #purgeReports = new PurgeReports()
   /** When the entry to propose was first wanted at this epoch, with its share of chance, in ms. */
   #wantedAtMs: number | undefined
   #notBeforeMs = 0
@@ -70,6 +80,8 @@ export class Steward {
   /** What the latest proposal came up against, in words. */
   #obstacle: string | undefined
   #timer: Timer | undefined
+  #lookAtMs = Infinity
+  #told: { readonly topology: Topology; readonly atMs: number; readonly waiting: string } | undefined
   #stopListening: (() => void) | undefined
 
   constructor(components: StewardComponents, init: StewardInit) {
@@ -106,21 +118,29 @@ export class Steward {
     }
     if (!isDone(topology, wish) && !this.#book.note(wish))
       throw new ServeError('overloaded', 'too many petitions')
-    this.#look()
+    this.#lookSoon()
     return noted(this.#waiting(topology))
   }
 
-  /** Notes that a taker is done. What is said of another epoch, or by another, is passed over. */
+  /**
+   * Notes that a taker is done, or that a member is ready for a purge. What is said of another epoch is passed
+   * over. Throws ServeError.
+   */
   async handleReport(from: MemberId, message: Report): Promise<ResponseBody> {
     await Promise.resolve()
     const topology = this.#components.log.current
-    const { member, epoch } = message
+    const { member, epoch, reconciled } = message
     if (member === undefined || !sameMember(member, from)) {
       throw new ServeError('bad-request', "a report is not its sender's own")
     }
-    if (topology?.transition?.latest === epoch && includesMember(topology.takers, member)) {
+    if (reconciled !== undefined) {
+      const report = purgeReportOf(reconciled)
+      if (topology?.epoch !== epoch || !includesMember(topology.current, member)) return { done: {} }
+      this.#purgeReports.note(member, report)
+      this.#lookSoon()
+    } else if (topology?.transition?.latest === epoch && includesMember(topology.takers, member)) {
       this.#reported.add(memberKey(member))
-      this.#look()
+      this.#lookSoon()
     }
     return { done: {} }
   }
@@ -134,6 +154,7 @@ export class Steward {
   #logMoved(): void {
     // An amendment voids all reports, and a close has no more use for them.
     this.#reported.clear()
+    this.#purgeReports.clear()
     this.#wantedAtMs = undefined
     this.#notBeforeMs = 0
     this.#obstacle = undefined
@@ -158,9 +179,16 @@ export class Steward {
     else void this.#propose(topology, entry)
   }
 
+  #lookSoon(): void {
+    if (this.#stopListening === undefined) return
+    if (this.#lookAtMs - this.#components.clock.monotonic() > gatherMs) this.#lookAgain(gatherMs)
+  }
+
   #lookAgain(delayMs: number): void {
+    const { clock } = this.#components
     this.#timer?.cancel()
-    this.#timer = this.#components.clock.after(delayMs, () => this.#look())
+    this.#lookAtMs = clock.monotonic() + delayMs
+    this.#timer = clock.after(delayMs, () => this.#look())
   }
 
   async #propose(topology: Topology, entry: Entry): Promise<void> {
@@ -168,7 +196,11 @@ export class Steward {
     this.#isProposing = true
     this.#lookAgain(lookEveryMs)
     try {
-      logger.debug('proposes a log entry', { epoch: entry.epoch, kind: entry.kind })
+      logger.debug('proposes a log entry', {
+        epoch: entry.epoch,
+        kind: entry.kind,
+        changes: changesOf(entry)
+      })
       const outcome = await proposer.propose(entry)
       if (outcome === 'no-majority') {
         const names = topology.acceptors.map(({ peerId }) => peerId).join(', ')
@@ -217,7 +249,9 @@ export class Steward {
       hasReported: member => this.#reported.has(memberKey(member)),
       health: member => this.#health(member),
       removeAfterMs: this.#init.removeAfterMs,
-      dropJoinerAfterMs: this.#init.dropJoinerAfterMs ?? defaultDropJoinerAfterMs
+      dropJoinerAfterMs: this.#init.dropJoinerAfterMs ?? defaultDropJoinerAfterMs,
+      reportOf: member => this.#purgeReports.of(member),
+      tombstoneGraceMs: this.#init.tombstoneGraceMs ?? defaultTombstoneGraceMs
     }
   }
 
@@ -234,12 +268,22 @@ export class Steward {
   }
 
   #waiting(topology: Topology): string {
-    return this.#reasons(topology).join('; ')
+    const nowMs = this.#components.clock.monotonic()
+    if (this.#told?.topology !== topology || nowMs - this.#told.atMs > toldMs) {
+      this.#told = { topology, atMs: nowMs, waiting: this.#reasons(topology).join('; ') }
+    }
+    return this.#told.waiting
   }
 }
 
 function noted(waiting: string): ResponseBody {
   return { petition: { refusal: '', refusalCode: 0, waiting } }
+}
+
+/** How many members an entry changes the standing of. */
+function changesOf(entry: Entry): number {
+  if (entry.kind === 'open') return entry.joins.length + entry.leaves.length + entry.removals.length
+  return entry.kind === 'amend' ? entry.drops.length + entry.removals.length : 0
 }
 
 function entryOf(decision: Decision): Entry | undefined {
@@ -259,6 +303,16 @@ function wishOf(message: Petition): Wish {
     }
     if (leave !== undefined) return { kind: 'leave', member: ensureMemberId(leave) }
     return { kind: 'remove', member: ensureMemberId(remove), acceptLoss }
+  } catch (error) {
+    if (error instanceof MalformedError) throw new ServeError('bad-request', error.message)
+    throw error
+  }
+}
+
+/** Throws ServeError. */
+function purgeReportOf({ since, oldest }: Reconciled): PurgeReport {
+  try {
+    return { since: ensureTime(since), oldest: ensureTime(oldest) }
   } catch (error) {
     if (error instanceof MalformedError) throw new ServeError('bad-request', error.message)
     throw error

@@ -46,6 +46,13 @@ export interface TopologyState {
   readonly replicas: number
   readonly members: readonly Member[]
   readonly transition: Transition | undefined
+  /**
+   * Tombstones and expired records of before this time do not exist (record/purged.ts); never goes back. In
+   * microseconds of the hybrid clock, as versions have it; 0 where nothing was ever purged.
+   */
+  readonly purgedBefore: number
+  /** No write of this epoch or a later one has a stamp below this time; see purge.ts. Same unit; never goes back. */
+  readonly fence: number
 }
 
 /** How many members that left or were removed a topology remembers; the oldest go first. */
@@ -63,6 +70,8 @@ export class Topology implements TopologyState {
   /** In the order of peer id and life. */
   readonly members: readonly Member[]
   readonly transition: Transition | undefined
+  readonly purgedBefore: number
+  readonly fence: number
   /** Who decides the next epoch: five, three or one, by how many members there are. */
   readonly acceptors: readonly Member[]
   readonly #byPeerId: ReadonlyMap<string, readonly Member[]>
@@ -71,6 +80,7 @@ export class Topology implements TopologyState {
   #before: Ring<Member> | undefined
   #after: Ring<Member> | undefined
   #takers: readonly Member[] | undefined
+  #newestLives: readonly Member[] | undefined
 
   constructor(state: TopologyState, previous?: Topology) {
     this.epoch = state.epoch
@@ -80,6 +90,8 @@ export class Topology implements TopologyState {
     this.replicas = state.replicas
     this.members = keptMembers(state.members)
     this.transition = state.transition
+    this.purgedBefore = state.purgedBefore
+    this.fence = state.fence
     this.acceptors = acceptorsOf(this.members)
     this.#byPeerId = Map.groupBy(this.members, member => member.peerId)
     this.#nearby = previous?.ringsMade() ?? []
@@ -104,7 +116,7 @@ export class Topology implements TopologyState {
 
   /** Who must report before the transition can close, in the order of peer id; none while none is open. */
   get takers(): readonly Member[] {
-    return (this.#takers ??= this.after === undefined ? [] : takersOf(this.before, this.after, this.replicas))
+    return (this.#takers ??= takersOf(this))
   }
 
   member(id: MemberId): Member | undefined {
@@ -116,6 +128,13 @@ export class Topology implements TopologyState {
     const lives = this.#byPeerId.get(peerId) ?? []
     const rank = (member: Member): number => (isInRingAfter(member) ? 2 : isInRingBefore(member) ? 1 : 0)
     return [...lives].sort((a, b) => rank(b) - rank(a) || b.since - a.since || b.standingAt - a.standingAt)[0]
+  }
+
+  /** Of each peer that counts for a ring in force the newest life, in the order of peer id. */
+  get newestLives(): readonly Member[] {
+    return (this.#newestLives ??= [...new Set(this.current.map(({ peerId }) => peerId))]
+      .map(peerId => this.currentLifeOf(peerId))
+      .filter(member => member !== undefined))
   }
 
   /** Members that count for a ring in force. */

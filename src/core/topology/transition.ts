@@ -7,10 +7,9 @@
  * acknowledged later was counted in both rings. When n shrinks, a quorum of the smaller ring could consist of
  * members that all missed a write, so there every member pulls.
  */
-import { memberKey, type MemberId } from '../member.ts'
-import { difference, partition } from '../ring/difference.ts'
+import type { MemberId } from '../member.ts'
+import { difference, partition, type Reassignment } from '../ring/difference.ts'
 import { rangeBetween, type Range } from '../ring/range.ts'
-import type { Ring } from '../ring/ring.ts'
 import { includesMember } from './shapes.ts'
 import type { Member, Topology } from './topology.ts'
 
@@ -33,35 +32,45 @@ export function neededOf(sources: readonly Member[]): number {
   return Math.min(pullCount(sources.length), sources.filter(source => !source.lost).length)
 }
 
-/** The members that must report before the transition closes, in the order of the ring after's members. */
-export function takersOf(before: Ring<Member>, after: Ring<Member>, replicas: number): readonly Member[] {
-  if (shrinks(before, after, replicas)) return after.members
-  const takers = new Set<string>()
-  for (const segment of difference(before, after, replicas)) {
-    for (const member of segment.after) {
-      if (!includesMember(segment.before, member)) takers.add(memberKey(member))
-    }
-  }
-  return after.members.filter(member => takers.has(memberKey(member)))
+/** The members that must report before the transition closes, in the order of peer id. */
+export function takersOf(topology: Topology): readonly Member[] {
+  const { after } = topology
+  if (after === undefined) return []
+  if (shrinks(topology)) return after.members
+  const takers = new Set(segmentsToTake(topology).flatMap(({ before, after: next }) => without(next, before)))
+  return after.members.filter(member => takers.has(member))
 }
 
 /** What a member has to take before it may report; empty where it takes nothing or no transition is open. */
-export function dutiesOf(topology: Topology, member: MemberId): Duty[] {
-  const { before, after, replicas } = topology
-  if (after === undefined) return []
-  const everyone = shrinks(before, after, replicas)
-  const segments = everyone ? partition(before, after, replicas) : difference(before, after, replicas)
+export function dutiesOf(topology: Topology, id: MemberId): Duty[] {
+  const member = topology.member(id)
+  if (member === undefined || topology.after === undefined) return []
+  const everyone = shrinks(topology)
   const duties: Duty[] = []
-  for (const segment of segments) {
-    const takes =
-      includesMember(segment.after, member) && (everyone || !includesMember(segment.before, member))
-    if (takes) append(duties, segment.range, segment.before)
+  for (const { range, before, after } of segmentsToTake(topology)) {
+    // Rings of one topology hold the same members: that they are the same object is quick to see.
+    if (after.includes(member) && (everyone || !before.includes(member))) append(duties, range, before)
   }
   return joinEnds(duties)
 }
 
+const known = new WeakMap<Topology, ReadonlyArray<Reassignment<Member>>>()
+
+/** Where somebody takes something, of a transition. Computed once for each topology: all its members ask. */
+function segmentsToTake(topology: Topology): ReadonlyArray<Reassignment<Member>> {
+  const { before, after = before, replicas } = topology
+  const segments =
+    known.get(topology) ?? (shrinks(topology) ? partition : difference)(before, after, replicas)
+  known.set(topology, segments)
+  return segments
+}
+
+function without(members: readonly Member[], others: readonly Member[]): Member[] {
+  return members.filter(member => !others.includes(member))
+}
+
 /** Whether a key has fewer replicas after than before. */
-function shrinks(before: Ring<Member>, after: Ring<Member>, replicas: number): boolean {
+function shrinks({ before, after = before, replicas }: Topology): boolean {
   return Math.min(replicas, after.members.length) < Math.min(replicas, before.members.length)
 }
 

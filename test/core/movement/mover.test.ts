@@ -1,30 +1,26 @@
 import { describe, expect, it } from 'vitest'
+import { domainsFollowing } from '../../../src/core/movement/domains.ts'
 import { Mover, type MoverInit } from '../../../src/core/movement/mover.ts'
 import type { Topology } from '../../../src/core/topology/topology.ts'
-import { SeededRandom } from '../../simulation/random.ts'
+import { wholeRing } from '../../../src/core/ring/range.ts'
+import { rootNode } from '../../../src/core/movement/slot-tree.ts'
+import { SessionDomain } from '../../../src/wire/generated/messages.ts'
 import { id, run as script } from '../topology/script.ts'
-import { silent } from '../topology/fakes.ts'
 import { recordOf, recordsOf, World } from './world.ts'
 
 /** The mover of one member, before it starts, and the log as it sees it. */
 function make(self: string, statements: string, init: Partial<MoverInit> = {}) {
-  const world = new World('a b c d e f')
-  const random = new SeededRandom(1)
+  const world = new World('a b c d e f', self)
   let topology = script(statements)
-  world.moveTo(topology.epoch)
+  world.follow(topology)
   const reports: number[] = []
   /** How many reports are to fail. */
   const failing = { reports: 0 }
   const { store, member } = world.host(self)
   const mover = new Mover(
     {
-      calls: world,
-      store,
-      clock: world.clock,
-      random,
-      logger: silent,
-      topology: () => topology,
-      isAlive: world.isAlive,
+      ...world.components(self),
+      domains: domainsFollowing(member, () => topology),
       // As the reporter does: until the log moves on, at which `topologyChanged` aborts the signal.
       report: (epoch, signal) =>
         new Promise((resolve, reject) => {
@@ -37,11 +33,20 @@ function make(self: string, statements: string, init: Partial<MoverInit> = {}) {
   )
   const moveTo = (statement: string): Topology => {
     topology = script(statement, { from: topology })
-    world.moveTo(topology.epoch)
+    world.follow(topology)
     mover.topologyChanged()
     return topology
   }
   return { world, store, mover, reports, failing, moveTo, epoch: () => topology.epoch }
+}
+
+/** Of what was asked: with whom it took. */
+function taken(world: World): string {
+  const roots = world.sent.filter(({ request }) => request.compareNodes?.parents[0] === rootNode)
+  return roots
+    .filter(({ request }) => request.compareNodes!.domain === SessionDomain.DOMAIN_TAKEN)
+    .map(({ to }) => to)
+    .join(' ')
 }
 
 const joining = 'found a; open +b +c; close; open +d'
@@ -66,7 +71,7 @@ describe('the mover', () => {
     moveTo('amend drop e')
     await world.time.until(() => reports.length === 2, 10_000)
     expect(reports).toEqual([first, first + 1])
-    expect(world.asked('listVersions').split(' ')).toHaveLength(2)
+    expect(taken(world).split(' ')).toHaveLength(2)
     await world.settle(mover.stop())
   })
 
@@ -90,7 +95,7 @@ describe('the mover', () => {
     world.sent.length = 0
     await world.time.until(() => reports.length === 2, 10_000)
     expect(reports).toEqual([epoch(), epoch()])
-    expect(world.sent).toEqual([])
+    expect(taken(world)).toBe('')
     await world.settle(mover.stop())
   })
 
@@ -119,22 +124,22 @@ describe('the mover', () => {
     // b and c replicate in place of a, which is to come back when d leaves.
     const { world, store, mover, reports, moveTo } = make('a', 'found a; open +b +c +d +e +f; close')
     await store.mergeAll(recordsOf(50))
-    let endDrop = (): void => undefined
+    const drops = Promise.withResolvers<undefined>()
     let isDropping = false
-    store.beforeDrop = () => {
+    store.beforeDrop = async () => {
       isDropping = true
-      return new Promise<void>(resolve => (endDrop = resolve))
+      await drops.promise
     }
     mover.start()
     await world.time.until(() => isDropping, 10_000)
     expect(mover.transfers().map(({ kind }) => kind)).toEqual(['hand-over'])
     moveTo('open -d')
     await world.time.run(10_000)
-    expect(world.asked('listVersions')).toBe('')
+    expect(taken(world)).toBe('')
     store.beforeDrop = undefined
-    endDrop()
+    drops.resolve(undefined)
     await world.time.until(() => reports.length > 0, 10_000)
-    expect(world.asked('listVersions')).not.toBe('')
+    expect(taken(world)).not.toBe('')
     await world.settle(mover.stop())
   })
 
@@ -164,35 +169,80 @@ describe('the mover', () => {
     await world.settle(mover.stop())
   })
 
-  it('fetches what a returning member missed, those who were away when they answer again', async () => {
+  it('reconciles with all at once when it returns, with those who were away when they answer again', async () => {
     const { world, store, mover } = make('a', 'found a; open +b +c; close', { isReturning: true })
     await world.host('b').store.merge(recordOf('of b'))
     await world.host('c').store.merge(recordOf('of c'))
+    await store.merge(recordOf('of a'))
     world.host('c').isAlive = false
     mover.start()
-    await world.time.run(1_000)
-    expect(await store.times()).toEqual({ 'of b': 1 })
-    world.host('c').isAlive = true
-    // Who is not to be asked changes nothing.
-    mover.reachable(id('b'))
     await world.time.run(100)
-    expect(world.asked('listVersions')).toBe('b')
+    expect(await store.times()).toEqual({ 'of a': 1, 'of b': 1 })
+    world.host('c').isAlive = true
+    // Who is no neighbour changes nothing.
+    mover.reachable(id('d'))
+    await world.time.run(100)
+    expect(world.begun).toBe('b')
     mover.reachable(id('c'))
     await world.time.run(100)
-    expect(await store.times()).toEqual({ 'of b': 1, 'of c': 1 })
-    expect(world.asked('listVersions')).toBe('b c')
+    expect(world.begun).toBe('b c')
+    const all = { 'of a': 1, 'of b': 1, 'of c': 1 }
+    expect(await store.times()).toEqual(all)
+    expect(await world.host('c').store.times()).toEqual(all)
     await world.settle(mover.stop())
   })
 
-  it('asks nobody for what it may have missed where it was not away, until it is told that it was', async () => {
-    const { world, store, mover } = make('a', 'found a; open +b +c; close')
+  it('reconciles with each neighbour within a second when the ring changed, and then every half a minute', async () => {
+    const { world, store, mover, moveTo } = make('a', 'found a; open +b +c; close')
     await world.host('b').store.merge(recordOf('missed'))
     mover.start()
-    await world.time.run(60_000)
-    expect(world.sent).toEqual([])
+    await world.time.run(1_100)
+    expect(world.begun.split(' ').sort()).toEqual(['b', 'c'])
+    expect(await store.times()).toEqual({ missed: 1 })
+    await world.time.run(30_000)
+    expect(world.begun.split(' ').length).toBeGreaterThanOrEqual(4)
+    await world.host('c').store.merge(recordOf('missed too'))
+    await world.time.run(30_100)
+    expect(await store.times()).toEqual({ missed: 1, 'missed too': 1 })
+    // Who takes in a transition is no neighbour before it closes.
+    moveTo('open +d')
+    world.sent.length = 0
+    await world.time.run(20_000)
+    expect(world.begun).not.toContain('d')
+    moveTo('close')
+    await world.time.run(1_100)
+    expect(world.begun).toContain('d')
+    await world.settle(mover.stop())
+  })
+
+  it('leaves it to a neighbour that asked meanwhile and was found equal', async () => {
+    const { world, mover } = make('a', 'found a; open +b +c; close')
+    mover.start()
+    await world.time.run(1_100)
+    world.sent.length = 0
+    for (let i = 0; i < 20; i++) {
+      await world.time.run(10_000)
+      mover.foundEqual(id('b'))
+    }
+    expect(world.begun.split(' ').every(name => name === 'c')).toBe(true)
+    await world.settle(mover.stop())
+  })
+
+  it('goes on at once where it is told that it was away, and after a pause where a session failed', async () => {
+    const { world, store, mover } = make('a', 'found a; open +b +c; close')
+    mover.start()
+    await world.time.run(1_100)
+    await world.host('b').store.merge(recordOf('missed'))
     mover.refresh()
     await world.time.run(100)
     expect(await store.times()).toEqual({ missed: 1 })
+    world.host('b').failing = 'lost'
+    await world.host('b').store.merge(recordOf('later'))
+    mover.refresh()
+    await world.time.run(100)
+    world.host('b').failing = undefined
+    await world.time.run(3_100)
+    expect(await store.times()).toEqual({ missed: 1, later: 1 })
     await world.settle(mover.stop())
   })
 
@@ -210,9 +260,73 @@ describe('the mover', () => {
       mover.start()
       await world.time.run(100)
       // The first answer may have come too late to count.
-      expect(world.asked('listVersions'), `told after ${microtasks}`).toBe('b b')
+      expect(world.begun, `told after ${microtasks}`).toBe('b b')
       await world.settle(mover.stop())
     }
+  })
+
+  it('says since when it is reconciled with all, at this epoch, with nothing foreign and nothing damaged', async () => {
+    const { world, store, mover, moveTo, epoch } = make('a', 'found a; open +b +c +d +e; close')
+    await store.mergeAll(recordsOf(50))
+    mover.start()
+    expect(mover.reconciled()).toBeUndefined()
+    world.host('e').failing = 'unreachable'
+    await world.time.run(5_000)
+    expect(mover.reconciled()).toBeUndefined()
+    world.host('e').failing = undefined
+    await world.time.run(5_000)
+    const state = mover.reconciled()
+    expect(state).toMatchObject({ epoch: epoch() })
+    // Not before the first of the sessions that count: foreign records of the start were handed over.
+    expect(state!.sinceMs).toBeLessThanOrEqual(world.clock.monotonic())
+    const [held] = await store.heads(wholeRing, { limit: 1 })
+    await store.damage(held!.position)
+    expect(mover.reconciled()).toBeUndefined()
+    await store.repair(held!.position, undefined)
+    expect(mover.reconciled()).toBeDefined()
+    // Another epoch, though the ring is the same: all sessions count anew.
+    moveTo('purge 0 5')
+    expect(mover.reconciled()).toBeUndefined()
+    await world.time.run(1_000)
+    expect(mover.reconciled()).toBeUndefined()
+    await world.time.run(31_000)
+    expect(mover.reconciled()).toMatchObject({ epoch: epoch() })
+    await world.settle(mover.stop())
+  })
+
+  it('says so at an epoch only when it has looked for foreign records at that epoch, be it alone', async () => {
+    const { world, mover, moveTo, epoch } = make('a', 'found a')
+    mover.start()
+    await world.time.run(100)
+    expect(mover.reconciled()).toMatchObject({ epoch: 1 })
+    moveTo('purge 0 5')
+    expect(mover.reconciled()).toBeUndefined()
+    await world.time.run(100)
+    expect(mover.reconciled()).toMatchObject({ epoch: epoch() })
+    await world.settle(mover.stop())
+  })
+
+  it('does not count a session in which the other has a damaged record', async () => {
+    const { world, mover } = make('a', 'found a; open +b +c; close')
+    await world.host('b').store.merge(recordOf('key'))
+    await world.host('b').store.damage(recordOf('key').position)
+    mover.start()
+    await world.time.run(40_000)
+    expect(mover.reconciled()).toBeUndefined()
+    await world.settle(mover.stop())
+  })
+
+  it('repairs a damaged record a minute after it is known, no sooner', async () => {
+    const { world, store, mover } = make('a', 'found a; open +b +c; close')
+    await store.merge(recordOf('key', 1))
+    await store.damage(recordOf('key').position)
+    for (const name of ['b', 'c']) await world.host(name).store.merge(recordOf('key', 2))
+    mover.start()
+    await world.time.run(59_000)
+    await expect(store.head(recordOf('key').position)).rejects.toThrow('damaged')
+    await world.time.run(2_000)
+    expect((await store.head(recordOf('key').position))?.version.time).toBe(2)
+    await world.settle(mover.stop())
   })
 
   it('shows what it moves and what that waits for while it does, and nothing afterwards', async () => {

@@ -316,6 +316,22 @@ describe('the outcome of a put that fails', () => {
       })
     }
   })
+
+  it('is open, by its code too, where the log ended with the life of a peer that had begun to store', async () => {
+    const world = new World()
+    const { node, view } = world.coordinator()
+    for (const host of world.hosts) {
+      host.beforeAnswer = request => {
+        if (request.writeRecord === undefined) return
+        host.loses = 'answers'
+        view.current = undefined
+      }
+    }
+    expect(await world.failure(node.put(key, value, quorum))).toMatchObject({
+      code: 'ERR_OUTCOME_UNKNOWN',
+      indefinite: true
+    })
+  })
 })
 
 describe('a value with a time to live', () => {

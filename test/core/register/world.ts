@@ -34,6 +34,7 @@ export const text = (record: StoredRecord | undefined): string | undefined =>
 export function topologyOf(epoch: number, ...rings: Host[][]): RegisterTopology {
   return {
     epoch,
+    fence: 0,
     replicas: 3,
     rings: rings.map(hosts => ({
       replicas: (_position, count) => hosts.slice(0, count).map(({ member }) => member)

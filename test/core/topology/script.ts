@@ -4,7 +4,7 @@
  *     found a; open +b +c; close; open +d -a; amend drop d; close
  *
  * `+b` joins, `-a` leaves, `!a` removes, `!!a` removes and gives up its copies; `b'` is the peer b in its
- * second life, `b''` in its third. `amend drop d` drops a joiner.
+ * second life, `b''` in its third. `amend drop d` drops a joiner. `purge 5 9` purges before 5 and sets the fence to 9.
  */
 import type { MemberId, RingMember } from '../../../src/core/member.ts'
 import { amendEntry, applyEntry, openEntry, type Entry } from '../../../src/core/topology/entry.ts'
@@ -71,6 +71,8 @@ export function entryOf(topology: Topology | undefined, statement: string, repli
         removals,
         lost
       })
+    case 'purge':
+      return { kind: 'purge', epoch, before: Number(words[0]), fence: Number(words[1]) }
     case 'close':
       return { kind: 'close', epoch }
     default:

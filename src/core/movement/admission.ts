@@ -1,0 +1,45 @@
+/**
+ * How many requests of sessions one member serves at once, whoever asks: each may hold a message of records in
+ * memory. Over the limit, or where the bandwidth is spent for long, the asker is told to come again.
+ */
+import { ServeError } from '../ports.ts'
+import type { Throttle } from './throttle.ts'
+
+const maxServed = 8
+
+/** Over so long a wait for the bandwidth limit, in ms, a request for records is turned away instead. */
+const maxThrottleWaitMs = 1_000
+
+export class Admission {
+  readonly #throttle: Throttle
+  #served = 0
+
+  constructor({ throttle }: { readonly throttle: Throttle }) {
+    this.#throttle = throttle
+  }
+
+  /** Throws ServeError (overloaded). The work begins in the same step: what comes in is of the epoch in force. */
+  async serve<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#served >= maxServed) throw overloaded()
+    this.#served++
+    try {
+      return await work()
+    } finally {
+      this.#served--
+    }
+  }
+
+  /** Likewise for a request that moves records; `bytesOf` says how many bytes an answer is about. */
+  serveRecords<T>(work: () => Promise<T>, bytesOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+    return this.serve(async () => {
+      if (this.#throttle.waitMs > maxThrottleWaitMs) throw overloaded()
+      const answer = await work()
+      await this.#throttle.pass(bytesOf(answer), signal)
+      return answer
+    })
+  }
+}
+
+function overloaded(): ServeError {
+  return new ServeError('overloaded', 'too many sessions at once')
+}

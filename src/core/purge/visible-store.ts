@@ -1,0 +1,130 @@
+/**
+ * A member's store that shows nothing of what has been purged. Until the purger drops it, and should it ever lie
+ * there again, it is as good as dropped. Registers and movement get this store; the purger sees what is below.
+ *
+ * Why a write that was accepted before the purge cannot bring an older record back by reaching the disk after
+ * it: whoever serves a request calls `merge` in the same step in which it finds the request to be of the epoch
+ * in force, so such a merge was called before that epoch moved, and all drops are called after. A store takes
+ * its changes in the order of the calls: the merge meets the tombstone, and loses. And what is asked for at an
+ * epoch is only ever what was read at that epoch, so nobody sends such a record later.
+ */
+import type { FingerprintIndex } from '../record/fingerprints.ts'
+import type { HeadsOptions, MetaChange, Store } from '../ports.ts'
+import type { MemberId } from '../member.ts'
+import { isPurged } from '../record/purged.ts'
+import type { RecordHead, StoredRecord } from '../record/record.ts'
+import type { Version } from '../record/version.ts'
+import type { Range } from '../ring/range.ts'
+import { counts } from '../topology/purge.ts'
+import type { Topology } from '../topology/topology.ts'
+
+export interface VisibleStoreComponents {
+  readonly store: Store
+  /** The topology in force now. */
+  readonly topology: () => Topology | undefined
+}
+
+export interface VisibleStoreInit {
+  /** Whose store it is. */
+  readonly self: MemberId
+}
+
+export class VisibleStore implements Store {
+  readonly #store: Store
+  readonly #topology: () => Topology | undefined
+  readonly #self: MemberId
+
+  constructor({ store, topology }: VisibleStoreComponents, { self }: VisibleStoreInit) {
+    this.#store = store
+    this.#topology = topology
+    this.#self = self
+  }
+
+  head(position: Uint8Array): Promise<RecordHead | undefined> {
+    return this.#shown(this.#store.head(position))
+  }
+
+  read(position: Uint8Array): Promise<StoredRecord | undefined> {
+    return this.#shown(this.#store.read(position))
+  }
+
+  /** What was purged is kept by keeping nothing. */
+  merge(record: StoredRecord): Promise<void> {
+    return isPurged(record, this.#purgedBefore) ? Promise.resolve() : this.#store.merge(record)
+  }
+
+  mergeAll(records: readonly StoredRecord[]): Promise<void> {
+    const before = this.#purgedBefore
+    return this.#store.mergeAll(before === 0 ? records : records.filter(record => !isPurged(record, before)))
+  }
+
+  drop(position: Uint8Array, version: Version): Promise<boolean> {
+    return this.#store.drop(position, version)
+  }
+
+  /** What was purged is as good as nothing. */
+  repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean> {
+    const isGone = record !== undefined && isPurged(record, this.#purgedBefore)
+    return this.#store.repair(position, isGone ? undefined : record)
+  }
+
+  /** Goes on until there are `limit` that show: fewer mean that the range is at its end. */
+  async heads(range: Range, options: HeadsOptions): Promise<RecordHead[]> {
+    const { limit } = options
+    const shown: RecordHead[] = []
+    for (let next = options; ;) {
+      const heads = await this.#store.heads(range, next)
+      for (const head of heads) if (this.#shows(head)) shown.push(head)
+      const last = heads.at(-1)
+      if (shown.length >= limit || heads.length < next.limit || last === undefined) return shown
+      next = { ...options, limit: limit - shown.length, after: last.position }
+    }
+  }
+
+  usage(): { records: number; bytes: number } {
+    return this.#store.usage()
+  }
+
+  /** Of what lies in the store: it follows what shows as the purger drops the rest. */
+  get fingerprints(): FingerprintIndex {
+    return this.#store.fingerprints
+  }
+
+  readMeta(name: string): Promise<Uint8Array | undefined> {
+    return this.#store.readMeta(name)
+  }
+
+  listMeta(prefix: string): Promise<Array<[name: string, value: Uint8Array]>> {
+    return this.#store.listMeta(prefix)
+  }
+
+  writeMeta(changes: readonly MetaChange[]): Promise<void> {
+    return this.#store.writeMeta(changes)
+  }
+
+  clear(keep: readonly string[]): Promise<void> {
+    return this.#store.clear(keep)
+  }
+
+  get loss(): string | undefined {
+    return this.#store.loss
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** Judged when the answer is there: a purge may have come into force meanwhile. */
+  async #shown<T extends RecordHead>(reading: Promise<T | undefined>): Promise<T | undefined> {
+    const record = await reading
+    return record !== undefined && this.#shows(record) ? record : undefined
+  }
+
+  #shows(record: RecordHead): boolean {
+    return counts(this.#topology(), this.#self, record)
+  }
+
+  get #purgedBefore(): number {
+    return this.#topology()?.purgedBefore ?? 0
+  }
+}
