@@ -3,21 +3,14 @@
  * clocks that read it with a skew of their own.
  */
 import type { Clock, Random, Timer } from '../../src/core/ports.ts'
+import { EventQueue, type Event } from './event-queue.ts'
 import type { SimulatedProcess } from './process.ts'
-
-interface Event {
-  readonly atMs: number
-  readonly tie: number
-  readonly sequence: number
-  fire: (() => void) | undefined
-}
 
 export class VirtualTime {
   readonly #random: Random | undefined
-  readonly #heap: Event[] = []
+  readonly #events = new EventQueue()
   #nowMs = 0
   #sequence = 0
-  #cancelled = 0
 
   /** Events at the same moment fire in a random order where `random` is given, else in the order set. */
   constructor(random?: Random) {
@@ -31,7 +24,7 @@ export class VirtualTime {
 
   /** Events that are set and neither fired nor cancelled. */
   get pending(): number {
-    return this.#heap.length - this.#cancelled
+    return this.#events.size
   }
 
   at(atMs: number, fire: () => void): Timer {
@@ -41,14 +34,8 @@ export class VirtualTime {
       sequence: this.#sequence++,
       fire
     }
-    this.#push(event)
-    return {
-      cancel: () => {
-        if (event.fire === undefined) return
-        event.fire = undefined
-        this.#cancelled++
-      }
-    }
+    this.#events.push(event)
+    return { cancel: () => this.#events.cancel(event) }
   }
 
   after(delayMs: number, fire: () => void): Timer {
@@ -57,7 +44,7 @@ export class VirtualTime {
 
   /** Fires the next event and lets all that follows from it without time passing happen; false: none is set. */
   async step(): Promise<boolean> {
-    const event = this.#pop()
+    const event = this.#events.pop()
     if (event === undefined) return false
     this.#nowMs = event.atMs
     const fire = event.fire!
@@ -71,7 +58,11 @@ export class VirtualTime {
   async run(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
     await drain()
-    for (let next = this.#peek(); next !== undefined && next.atMs <= untilMs; next = this.#peek())
+    for (
+      let next = this.#events.peek();
+      next !== undefined && next.atMs <= untilMs;
+      next = this.#events.peek()
+    )
       await this.step()
     this.#nowMs = untilMs
   }
@@ -81,7 +72,7 @@ export class VirtualTime {
     const untilMs = this.#nowMs + limitMs
     await drain()
     while (!done()) {
-      const next = this.#peek()
+      const next = this.#events.peek()
       if (next === undefined || next.atMs > untilMs)
         throw new Error(`${what} did not hold within ${limitMs} ms`)
       await this.step()
@@ -96,100 +87,113 @@ export class VirtualTime {
     await this.until(() => settled, limitMs, 'the promise')
     return promise
   }
-
-  #peek(): Event | undefined {
-    while (this.#heap[0] !== undefined && this.#heap[0].fire === undefined) {
-      this.#removeTop()
-      this.#cancelled--
-    }
-    return this.#heap[0]
-  }
-
-  #pop(): Event | undefined {
-    const event = this.#peek()
-    if (event !== undefined) this.#removeTop()
-    return event
-  }
-
-  #push(event: Event): void {
-    const heap = this.#heap
-    let at = heap.push(event) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!isBefore(event, heap[parent]!)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = event
-  }
-
-  #removeTop(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (last === undefined || heap.length === 0) return
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, last)) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-  }
 }
 
-/** One peer's clock: reads virtual time, off by `skewMs`; timers fire by virtual time. */
+export interface VirtualClockInit {
+  readonly skewMs?: number
+  /** How much too fast the wall clock goes, in parts per million; negative: too slow. Default 0. */
+  readonly driftPpm?: number
+  /** The same of what timers and measurements go by. Default 0. */
+  readonly timerDriftPpm?: number
+  /** Whose timers they are; those of a process that stands still fire when it goes on. */
+  readonly process?: SimulatedProcess
+}
+
+/** One machine's clock: reads virtual time, off by `skewMs` and by how much too fast it goes. */
 export class VirtualClock implements Clock {
   readonly #time: VirtualTime
   readonly #process: SimulatedProcess | undefined
+  readonly #wallRate: number
+  readonly #timerRate: number
+  #stoodAtMs: number | undefined
   /** How far the wall clock is ahead of virtual time, in ms; may be changed at any moment: a step. */
   skewMs: number
 
-  /** `process`: whose timers they are; those of a process that stands still fire when it goes on. */
-  constructor(time: VirtualTime, init: { skewMs?: number; process?: SimulatedProcess } = {}) {
+  constructor(time: VirtualTime, init: VirtualClockInit = {}) {
     this.#time = time
     this.#process = init.process
+    this.#wallRate = 1 + (init.driftPpm ?? 0) / 1e6
+    this.#timerRate = 1 + (init.timerDriftPpm ?? 0) / 1e6
     this.skewMs = init.skewMs ?? 0
   }
 
   now(): number {
-    return worldStartMs + Math.floor(this.#time.nowMs) + this.skewMs
+    return this.#stoodAtMs ?? this.#running()
+  }
+
+  /** The wall clock shows the same from now on, until it goes on; timers fire as ever. */
+  stand(): void {
+    this.#stoodAtMs ??= this.#running()
+  }
+
+  /** From where it stood, or, if it jumps, from where it would be. */
+  goOn({ jumps }: { jumps: boolean }): void {
+    if (this.#stoodAtMs === undefined) return
+    if (!jumps) this.skewMs += this.#stoodAtMs - this.#running()
+    this.#stoodAtMs = undefined
+  }
+
+  #running(): number {
+    return worldStartMs + Math.floor(this.#time.nowMs * this.#wallRate) + this.skewMs
   }
 
   monotonic(): number {
-    return this.#time.nowMs
+    return this.#time.nowMs * this.#timerRate
   }
 
   after(delayMs: number, fire: () => void): Timer {
-    const process = this.#process
-    if (process === undefined) return this.#time.after(delayMs, fire)
+    return this.#after(delayMs, fire, this.#process)
+  }
+
+  /** What a process sees of this clock: a restart changes nothing of how it is off. */
+  for(process: SimulatedProcess): Clock {
+    return {
+      now: () => this.now(),
+      monotonic: () => this.monotonic(),
+      after: (delayMs, fire) => this.#after(delayMs, fire, process)
+    }
+  }
+
+  #after(delayMs: number, fire: () => void, process: SimulatedProcess | undefined): Timer {
+    const virtualMs = delayMs / this.#timerRate
+    if (process === undefined) return this.#time.after(virtualMs, fire)
+    // What still runs of a dead process, as its code cannot be stopped amid a turn, sets nothing any more.
+    if (!process.isAlive) return { cancel: () => undefined }
     let isCancelled = false
-    const timer = this.#time.after(delayMs, () =>
+    const event = this.#time.after(virtualMs, () =>
       process.enter(() => {
+        process.timers.delete(timer)
         if (!isCancelled) fire()
       })
     )
-    return {
+    const timer = {
       cancel: () => {
         isCancelled = true
-        timer.cancel()
+        process.timers.delete(timer)
+        event.cancel()
       }
     }
+    process.timers.add(timer)
+    return timer
   }
 }
 
 /** What wall clocks without skew show when virtual time is 0: 2026-01-01, in ms since 1970. */
 export const worldStartMs = 1_767_225_600_000
 
-/** Lets chains of promises of any length run out: one setImmediate comes after all microtasks. */
-export function drain(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
-}
+/** Every so many drains the event loop turns, so that timers of the real world and unhandled rejections come through. */
+const drainsPerTurn = 256
 
-function isBefore(a: Event, b: Event): boolean {
-  if (a.atMs !== b.atMs) return a.atMs < b.atMs
-  if (a.tie !== b.tie) return a.tie < b.tie
-  return a.sequence < b.sequence
+let drains = 0
+
+/**
+ * Lets chains of promises of any length run out: a tick comes after all microtasks, as a turn of the event loop
+ * does, at a fourth of its cost. What would need a turn (streams, WebCrypto) has no place in the virtual world.
+ */
+export function drain(): Promise<void> {
+  return new Promise(resolve => {
+    if (++drains % drainsPerTurn === 0) setImmediate(resolve)
+    // From a microtask: who calls this within a tick would have the next tick before any of them.
+    else queueMicrotask(() => process.nextTick(resolve))
+  })
 }

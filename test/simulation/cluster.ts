@@ -14,14 +14,19 @@ import { SimulatedDisk, type DiskInit } from './disk.ts'
 import { SimulatedNetwork, type NetworkInit } from './network.ts'
 import { SimulatedProcess } from './process.ts'
 import { SeededRandom } from './random.ts'
+import { Wiretap } from './wiretap.ts'
+import { Request } from '../../src/wire/generated/messages.ts'
 
 /** One peer: its process may end and begin again, its disk stays. */
 export interface SimulatedPeer {
   readonly index: number
   readonly peerId: string
   readonly address: string
+  /** Whatever is drawn for this peer alone. */
+  readonly random: SeededRandom
+  /** Of its machine: a restart changes nothing of how it is off. */
+  readonly clock: VirtualClock
   disk: SimulatedDisk
-  clock: VirtualClock
   process: SimulatedProcess
   core: PeerCore
   /** It left for good: its disk counts no more. */
@@ -32,6 +37,8 @@ export interface ClusterInit {
   readonly seed: number
   readonly network?: NetworkInit
   readonly disk?: DiskInit
+  /** Clocks go too fast or too slow by up to so much, in parts per million; timers less than the wall clock. */
+  readonly maxDriftPpm?: number
   /** Virtual nodes of each peer; few keep a run quick. Default 16. */
   readonly vnodes?: number
   readonly replicas?: number
@@ -39,12 +46,27 @@ export interface ClusterInit {
   readonly onLog?: (who: string, level: string, message: string, fields?: Record<string, unknown>) => void
 }
 
+/** Peers that join a large cluster at once. */
+const waveJoins = 32
+
+/** Timers go by an oscillator that nobody corrects, wall clocks by whatever corrects them: those may be off more. */
+const timerDriftShare = 0.2
+
+/** Until a process that could not start is started again, in ms. */
+const restartPauseMs = 1_000
+
+/** How often the start of a client is tried. */
+const maxClientStarts = 5
+
 export class SimulatedCluster {
   readonly time: VirtualTime
   readonly network: SimulatedNetwork
+  readonly wiretap: Wiretap
   readonly random: SeededRandom
   readonly peers: SimulatedPeer[] = []
   readonly #init: ClusterInit
+  readonly #peerRandom: SeededRandom
+  readonly #clientRandom: SeededRandom
 
   constructor(init: ClusterInit) {
     this.#init = init
@@ -52,8 +74,11 @@ export class SimulatedCluster {
     this.time = new VirtualTime(this.random.fork('ties'))
     this.network = new SimulatedNetwork(
       { time: this.time, random: this.random.fork('network') },
-      init.network
+      { mayRepeat, ...init.network }
     )
+    this.wiretap = new Wiretap(this.network)
+    this.#peerRandom = this.random.fork('peers')
+    this.#clientRandom = this.random.fork('clients')
   }
 
   /** Peers that found a cluster and join it, one after the other or at once; all of them ready. */
@@ -63,11 +88,16 @@ export class SimulatedCluster {
     return cluster
   }
 
-  /** The first of these peers founds the cluster, and the others join it at once; all of them are ready then. */
+  /**
+   * The first of these peers founds the cluster, and the others join it at once, in a large one in waves; all of
+   * them are ready then.
+   */
   async grow(count: number): Promise<void> {
     await this.ready(await this.time.settle(this.add()))
-    await this.time.settle(Promise.all(Array.from({ length: count - 1 }, () => this.add())))
-    for (const peer of this.peers) await this.ready(peer)
+    while (this.peers.length < count) {
+      const wave = Array.from({ length: Math.min(waveJoins, count - this.peers.length) }, () => this.add())
+      for (const peer of await this.time.settle(Promise.all(wave))) await this.ready(peer)
+    }
   }
 
   /** Starts another peer, which joins through those that run. */
@@ -75,8 +105,11 @@ export class SimulatedCluster {
     const { skewMs = 0, ...coreInit } = init
     const index = this.peers.length
     const peerId = peerIdOf(index)
-    const place = { index, peerId, address: `sim:${peerId}`, disk: this.#disk(), hasLeft: false }
-    const peer: SimulatedPeer = { ...place, ...this.#begin(place, coreInit, skewMs) }
+    const random = this.#peerRandom.fork(peerId)
+    const clock = this.#clock(random.fork('clock'), skewMs)
+    const disk = this.#disk(random)
+    const place = { index, peerId, address: `sim:${peerId}`, random, clock, disk, hasLeft: false }
+    const peer: SimulatedPeer = { ...place, ...this.#begin(place, coreInit) }
     this.peers.push(peer)
     await this.#start(peer)
     return peer
@@ -100,14 +133,14 @@ export class SimulatedCluster {
   /** Starts a killed peer, or one that runs, which is killed first, from its disk. */
   async restart(peer: SimulatedPeer, init: Partial<PeerCoreInit> = {}): Promise<void> {
     this.kill(peer)
-    Object.assign(peer, this.#begin(peer, init, peer.clock.skewMs))
+    Object.assign(peer, this.#begin(peer, init))
     await this.#start(peer)
   }
 
   /** The same with an empty disk. */
   async restartEmpty(peer: SimulatedPeer): Promise<void> {
     this.kill(peer)
-    peer.disk = this.#disk()
+    peer.disk = this.#disk(peer.random)
     await this.restart(peer)
   }
 
@@ -131,15 +164,27 @@ export class SimulatedCluster {
   }
 
   async client(init: Partial<ClientCoreInit> = {}): Promise<ClientCore> {
-    const random = this.random.fork(`client ${this.peers.length}`)
+    const random = this.#clientRandom.fork('client')
     const transport = this.network.transport(peerIdOf(10_000 + random.integer(1_000_000)))
     const components = { clock: new VirtualClock(this.time), random, transport, store: new MemoryStore() }
     const client = new ClientCore(
       { ...components, logger: this.#logger('client') },
       { peers: this.peers.map(({ address }) => address), ...init }
     )
-    await this.time.settle(client.start())
+    await this.time.settle(this.#begun(client))
     return client
+  }
+
+  /** Its user tries again: where messages are lost, the first answer may be. */
+  async #begun(client: ClientCore): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await client.start()
+        return
+      } catch (error) {
+        if (!(error instanceof AnnulusError) || tries === maxClientStarts) throw error
+      }
+    }
   }
 
   /** Those whose process runs, or stands still, and that have not left. */
@@ -152,6 +197,11 @@ export class SimulatedCluster {
     return this.running.reduce((sum, { disk }) => sum + disk.records, 0)
   }
 
+  /** Resolves so many ms of virtual time from now. */
+  pause(ms: number): Promise<void> {
+    return new Promise(resolve => this.time.after(ms, resolve))
+  }
+
   async stop(): Promise<void> {
     for (const peer of this.running) await this.time.settle(peer.core.stop())
   }
@@ -160,34 +210,42 @@ export class SimulatedCluster {
     peer.core.on('gone', ({ standing }) => {
       if (standing === 'left') peer.hasLeft = true
     })
+    const { process, core } = peer
     try {
-      await peer.core.start()
+      // Whoever kills a process that starts will start it again.
+      await Promise.race([core.start(), process.died])
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
-      // As whatever supervises it would: a disk may fail to write while a peer starts, and work at the next try.
-      await this.restart(peer)
+      // As whatever supervises it would: a disk may fail to write while a peer starts, and work at a later try.
+      this.kill(peer)
+      await this.pause(restartPauseMs)
+      if (peer.process === process) await this.restart(peer)
     }
   }
 
-  #disk(): SimulatedDisk {
-    const random = this.random.fork('disk')
-    return new SimulatedDisk({ time: this.time, random }, this.#init.disk)
+  #disk(random: SeededRandom): SimulatedDisk {
+    return new SimulatedDisk({ time: this.time, random: random.fork('disk') }, this.#init.disk)
+  }
+
+  #clock(random: SeededRandom, skewMs: number): VirtualClock {
+    const { maxDriftPpm = 0 } = this.#init
+    const driftPpm = (2 * random.float() - 1) * maxDriftPpm
+    const timerDriftPpm = (2 * random.float() - 1) * maxDriftPpm * timerDriftShare
+    return new VirtualClock(this.time, { skewMs, driftPpm, timerDriftPpm })
   }
 
   /** A process on a peer's disk, not yet started. */
   #begin(
-    { peerId, disk }: Pick<SimulatedPeer, 'peerId' | 'disk'>,
-    init: Partial<PeerCoreInit>,
-    skewMs: number
-  ): Pick<SimulatedPeer, 'process' | 'clock' | 'core'> {
+    { peerId, random, clock, disk }: Pick<SimulatedPeer, 'peerId' | 'random' | 'clock' | 'disk'>,
+    init: Partial<PeerCoreInit>
+  ): Pick<SimulatedPeer, 'process' | 'core'> {
     const { vnodes = 16, replicas } = this.#init
     const process = new SimulatedProcess()
-    const clock = new VirtualClock(this.time, { skewMs, process })
     const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
     const core = new PeerCore(
       {
-        clock,
-        random: this.random.fork(peerId),
+        clock: clock.for(process),
+        random: random.fork('process'),
         transport: this.network.transport(peerId, process),
         store: disk.open(process),
         logger: this.#logger(`peer ${peerId.slice(-4)}`)
@@ -200,7 +258,7 @@ export class SimulatedCluster {
         ...init
       }
     )
-    return { process, clock, core }
+    return { process, core }
   }
 
   #logger(name: string): Logger {
@@ -214,4 +272,12 @@ export class SimulatedCluster {
   readonly #print: NonNullable<ClusterInit['onLog']> = (who, level, message, fields) => {
     console.log(this.time.nowMs.toFixed(1), level, who, message, fields ?? '')
   }
+}
+
+/**
+ * All that peers ask each other may be served twice, except for an operation that one coordinates for another:
+ * a second put would have a version of its own, so nothing may repeat it.
+ */
+function mayRepeat(request: Uint8Array): boolean {
+  return Request.decode(request).forward === undefined
 }

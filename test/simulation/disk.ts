@@ -1,7 +1,13 @@
 /**
  * A simulated disk, and the Store that one process at a time has on it. A write takes its time, and until it is
- * synced nobody reads it; a crash loses what was not synced, or has it synced unbeknown to anyone. It can be
- * made to fail writes, to be full, and to damage a record.
+ * synced nobody reads it. It can be made to fail writes, to be full, to damage a record, and to lose what was
+ * durable.
+ *
+ * A crash does what it does to the store in LevelDB. One batch at a time is written to the log, with a checksum,
+ * and what arrives meanwhile waits in the process's memory. So what waits is lost; of the batch on its way all
+ * is there, unbeknown to anyone, or nothing, also where the first half of it reached the disk: a torn end of the
+ * log is dropped whole when it is replayed, and is no loss, since nothing of it was acknowledged. Only where
+ * durable batches are missing does the store say that it lost something.
  */
 import {
   DamagedRecordError,
@@ -11,6 +17,7 @@ import {
   type Store,
   type Timer
 } from '../../src/core/ports.ts'
+import type { FingerprintIndex } from '../../src/core/record/fingerprints.ts'
 import type { RecordHead, StoredRecord } from '../../src/core/record/record.ts'
 import { formatVersion, type Version } from '../../src/core/record/version.ts'
 import { formatPosition } from '../../src/core/ring/position.ts'
@@ -38,15 +45,29 @@ export class SimulatedDisk {
   readonly #syncMs: number
   readonly #contents = new MemoryStore()
   readonly #damaged = new Set<string>()
+  /** Who writes now. */
+  #process: SimulatedProcess | undefined
   #inSync: Write[] = []
   #waiting: Write[] = []
   #timer: Timer | undefined
   #isSyncing = false
+  /** What was durable and is lost, in words, as the store tells it. */
+  loss: string | undefined
+  /** Told once, when the next batch is being synced. */
+  onSync: (() => void) | undefined
   /** May be changed at any moment. */
   failRate: number
   isFull = false
   /** How often what happened. */
-  readonly counts = { syncs: 0, failedWrites: 0, lostWrites: 0, unbeknownWrites: 0, damages: 0 }
+  readonly counts = {
+    syncs: 0,
+    failedWrites: 0,
+    lostWrites: 0,
+    unbeknownWrites: 0,
+    tornBatches: 0,
+    damages: 0,
+    losses: 0
+  }
 
   constructor(components: { time: VirtualTime; random: SeededRandom }, init: DiskInit = {}) {
     this.#time = components.time
@@ -62,23 +83,47 @@ export class SimulatedDisk {
 
   /** Position and version of each record on it, in hex, in ring order. */
   async contents(): Promise<string[]> {
-    const heads = await this.#contents.heads(wholeRing, { limit: Infinity })
+    const heads = await this.heads()
     return heads.map(({ position, version }) => `${formatPosition(position)} ${formatVersion(version)}`)
   }
 
   /** The store of a process that just started. What an earlier process had not synced is decided now. */
   open(process: SimulatedProcess): Store {
     this.#crash()
+    this.#process = process
     return new DiskStore(this, this.#contents, this.#damaged, process)
   }
 
-  /** Flips a bit in one of its records; false where there is none. */
-  async damage(): Promise<boolean> {
-    const heads = await this.#contents.heads(wholeRing, { limit: Infinity })
-    if (heads.length === 0) return false
-    this.#damaged.add(formatPosition(this.#random.pick(heads).position))
+  /** The heads of all records on it, damaged ones too, in ring order. */
+  heads(): Promise<RecordHead[]> {
+    return this.#contents.heads(wholeRing, { limit: Infinity })
+  }
+
+  /** Flips a bit in the record that it has at a position. */
+  damage(position: Uint8Array): void {
+    this.#damaged.add(formatPosition(position))
     this.counts.damages++
-    return true
+    // Memory answers before anything else happens, and takes no writes there from now on.
+    void this.#contents.head(position).then(head => head && this.#contents.fingerprints.damage(head))
+  }
+
+  /**
+   * Loses about half of what is durable, as where a log is cut short; the store says so until it is cleared.
+   * For a disk whose process is dead.
+   */
+  async lose(): Promise<void> {
+    this.#crash()
+    const heads = await this.heads()
+    for (const { position, version } of heads) {
+      if (this.#random.chance(0.5)) await this.#contents.drop(position, version)
+    }
+    this.loss = 'durable writes are missing from the end of the log'
+    this.counts.losses++
+  }
+
+  /** Records on it that are damaged. */
+  get damaged(): number {
+    return this.#damaged.size
   }
 
   /** Takes in a write; `settle` is called when it is synced or has failed. */
@@ -99,9 +144,16 @@ export class SimulatedDisk {
     }
     const delayMs = -this.#syncMs * Math.log(1 - this.#random.float())
     this.#timer = this.#time.after(delayMs, () => void this.#finish(batch))
+    const { onSync } = this
+    this.onSync = undefined
+    onSync?.()
   }
 
   async #finish(batch: readonly Write[]): Promise<void> {
+    if (this.#process?.isAlive === false) {
+      this.#crash()
+      return
+    }
     this.#inSync = []
     const fails = this.isFull || this.#random.chance(this.failRate)
     // A batch that failed may be on the disk all the same: nobody can tell.
@@ -115,7 +167,7 @@ export class SimulatedDisk {
     if (this.#waiting.length > 0) this.#sync()
   }
 
-  /** The batch that was being synced is there or not; those that waited are lost. */
+  /** What a crash leaves of the batch that was being synced and of those that waited. */
   #crash(): void {
     this.#timer?.cancel()
     this.#isSyncing = false
@@ -128,13 +180,15 @@ export class SimulatedDisk {
       // Memory takes them at once; nobody waits to be told.
       for (const write of inSync) void write.apply(this.#contents)
       this.counts.unbeknownWrites += inSync.length
-    } else this.counts.lostWrites += inSync.length
+    } else {
+      this.counts.tornBatches++
+      this.counts.lostWrites += inSync.length
+    }
   }
 }
 
 /** What one process has of the disk: dead processes get no answers any more. */
 class DiskStore implements Store {
-  readonly loss = undefined
   readonly #disk: SimulatedDisk
   readonly #contents: MemoryStore
   readonly #damaged: Set<string>
@@ -145,6 +199,10 @@ class DiskStore implements Store {
     this.#contents = contents
     this.#damaged = damaged
     this.#process = process
+  }
+
+  get loss(): string | undefined {
+    return this.#disk.loss
   }
 
   async head(position: Uint8Array): Promise<RecordHead | undefined> {
@@ -165,8 +223,9 @@ class DiskStore implements Store {
 
   async mergeAll(records: readonly StoredRecord[]): Promise<void> {
     await this.#alive()
-    const sound = records.filter(({ position }) => !this.#damaged.has(formatPosition(position)))
-    await this.#write(contents => contents.mergeAll(sound))
+    // Looked at as they are applied, since a record may be damaged while a write of it waits.
+    const isSound = ({ position }: StoredRecord): boolean => !this.#damaged.has(formatPosition(position))
+    await this.#write(contents => contents.mergeAll(records.filter(isSound)))
     for (const { position } of records) this.#ensureSound(position)
   }
 
@@ -180,19 +239,36 @@ class DiskStore implements Store {
     return isDropped
   }
 
+  async repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean> {
+    await this.#alive()
+    let isRepaired = false
+    await this.#write(async contents => {
+      isRepaired = await contents.repair(position, record)
+      if (isRepaired) this.#damaged.delete(formatPosition(position))
+    })
+    return isRepaired
+  }
+
   async heads(range: Range, options: HeadsOptions): Promise<RecordHead[]> {
     await this.#alive()
-    const heads = await this.#contents.heads(range, options)
+    // More by as many as may be passed over: a page that is not full is the last one.
+    const limit = options.limit + this.#damaged.size
+    const heads = await this.#contents.heads(range, { ...options, limit })
     if (this.#damaged.size === 0) return heads
-    return heads.filter(({ position }) => {
+    const sound = heads.filter(({ position }) => {
       const isDamaged = this.#damaged.has(formatPosition(position))
       if (isDamaged) options.onDamaged?.(position)
       return !isDamaged
     })
+    return sound.slice(0, options.limit)
   }
 
   usage(): { records: number; bytes: number } {
     return this.#contents.usage()
+  }
+
+  get fingerprints(): FingerprintIndex {
+    return this.#contents.fingerprints
   }
 
   async readMeta(name: string): Promise<Uint8Array | undefined> {
@@ -212,8 +288,11 @@ class DiskStore implements Store {
 
   async clear(keep: readonly string[]): Promise<void> {
     await this.#alive()
-    await this.#write(contents => contents.clear(keep))
-    this.#damaged.clear()
+    await this.#write(async contents => {
+      await contents.clear(keep)
+      this.#damaged.clear()
+      this.#disk.loss = undefined
+    })
   }
 
   async close(): Promise<void> {

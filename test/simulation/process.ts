@@ -3,8 +3,12 @@
  * messages, answers of its disk). A process that stands still (SIGSTOP) does all of it when it goes on; one that
  * was killed never does anything again.
  */
+import type { Timer } from '../../src/core/ports.ts'
+
 export class SimulatedProcess {
   readonly #died = Promise.withResolvers<undefined>()
+  /** Timers of its own that are set. */
+  readonly timers = new Set<Timer>()
   #isAlive = true
   #held: Array<() => void> | undefined
 
@@ -31,6 +35,7 @@ export class SimulatedProcess {
   kill(): void {
     this.#isAlive = false
     this.#held = undefined
+    for (const timer of [...this.timers]) timer.cancel()
     this.#died.resolve(undefined)
   }
 

@@ -1,89 +1,167 @@
-/** What the clients of a simulated cluster called and were answered. The checker judges it. */
+/**
+ * What the clients of a simulated cluster called and were answered. The workload writes it, the checks of the
+ * guarantees (guarantees/) judge it.
+ */
 import { AnnulusError } from '../../../src/core/errors.ts'
 import type { VirtualTime } from '../clock.ts'
 
+export type OperationKind = 'get' | 'put' | 'delete'
+
+/**
+ * - `ok`: it was answered.
+ * - `unknown`: it failed and may have had an effect, or is not over yet.
+ * - `refused`: it failed and surely had no effect.
+ */
+export type Outcome = 'ok' | 'unknown' | 'refused'
+
 export interface Operation {
-  readonly kind: 'get' | 'put' | 'delete'
+  /** The number of the call, from 0 on. */
+  readonly number: number
+  readonly kind: OperationKind
   readonly key: string
   /** What was put, or what a get returned; undefined: nothing, or deleted. Every put has a value of its own. */
   readonly value: string | undefined
-  /** The version that the answer named; undefined where it named none. */
+  /** Of what was stored or read, a delete's too; undefined where nobody told. */
   readonly version: string | undefined
+  /** True for a get of a whole peer: where it names no version, nothing was ever stored. */
+  readonly tellsVersions: boolean
+  /** When what was put expires, in ms since 1970 by the clock of its coordinator; undefined: never. */
+  readonly expiresAt: number | undefined
+  /** The coordinator's clock when a get was answered, which is what judges expiry; undefined: not known. */
+  readonly judgedAt: number | undefined
   /** Virtual ms. */
   readonly calledAt: number
-  /** Infinity where the outcome is not known. */
-  readonly returnedAt: number
-  /** `refused`: the error said that it surely had no effect. */
-  readonly outcome: 'ok' | 'unknown' | 'refused'
-  /** Of the error, where it failed. */
+  /** Virtual ms; Infinity while it is not over. */
+  readonly endedAt: number
+  readonly outcome: Outcome
+  /** Code of the error that it failed with. */
+  readonly errorCode: string | undefined
   readonly error: string | undefined
+  /** False where it failed with something that is no honest AnnulusError. */
+  readonly isHonest: boolean
+  /** Who was asked: a peer by its index, or an embedded client. */
+  readonly asked: string
 }
 
-export interface Answer {
+/** What an operation is before it is asked. */
+export interface Call {
+  readonly kind: OperationKind
+  readonly key: string
+  /** The name of the value that is put. */
   readonly value?: string | undefined
-  readonly version?: string | undefined
+  readonly asked: string
+}
+
+/** What is learnt of an operation while it is carried out. */
+export interface Answer {
+  value?: string | undefined
+  version?: string | undefined
+  tellsVersions?: boolean
+  expiresAt?: number | undefined
+  judgedAt?: number | undefined
 }
 
 export class History {
   readonly #time: VirtualTime
-  readonly operations: Operation[] = []
+  readonly #ended: Operation[] = []
+  /** Those under way, by their number. */
+  readonly #open = new Map<number, () => Operation>()
+  #calls = 0
 
   constructor(time: VirtualTime) {
     this.#time = time
   }
 
+  /** All that are over, in the order of their ends. */
+  get ended(): readonly Operation[] {
+    return this.#ended
+  }
+
+  /** All that were called; the outcome of those under way is unknown. */
+  soFar(): Operation[] {
+    return [...this.#ended, ...[...this.#open.values()].map(open => open())]
+  }
+
   get keys(): string[] {
-    return [...new Set(this.operations.map(({ key }) => key))]
+    return [...new Set(this.#ended.map(({ key }) => key))]
   }
 
-  get answered(): number {
-    return this.operations.filter(({ outcome }) => outcome === 'ok').length
+  count(outcome: Outcome): number {
+    return this.#ended.filter(operation => operation.outcome === outcome).length
   }
 
-  get failed(): number {
-    return this.operations.length - this.answered
-  }
-
-  async get(key: string, call: () => Promise<Answer>): Promise<void> {
-    await this.#record({ kind: 'get', key, value: undefined }, call)
-  }
-
-  async put(key: string, value: string, call: () => Promise<Answer>): Promise<void> {
-    await this.#record({ kind: 'put', key, value }, call)
-  }
-
-  async delete(key: string, call: () => Promise<Answer>): Promise<void> {
-    await this.#record({ kind: 'delete', key, value: undefined }, call)
-  }
-
-  async #record(
-    operation: Pick<Operation, 'kind' | 'key' | 'value'>,
-    call: () => Promise<Answer>
-  ): Promise<void> {
+  /** Carries out an operation, which fills in what it learns, and writes down how it ended. */
+  async record(call: Call, carryOut: (answer: Answer) => Promise<void>): Promise<Operation> {
+    const number = this.#calls++
     const calledAt = this.#time.nowMs
-    try {
-      const { value = operation.value, version } = await call()
-      const returnedAt = this.#time.nowMs
-      this.operations.push({
-        ...operation,
-        value,
-        version,
-        calledAt,
-        returnedAt,
-        outcome: 'ok',
-        error: undefined
-      })
-    } catch (error) {
-      if (!(error instanceof AnnulusError)) throw error
-      const outcome = error.indefinite ? 'unknown' : 'refused'
-      const failed = {
-        version: undefined,
-        calledAt,
-        returnedAt: Infinity,
-        outcome,
-        error: error.message
-      } as const
-      this.operations.push({ ...operation, ...failed })
-    }
+    const answer: Answer = {}
+    const as = (outcome: Outcome, endedAt: number, failure: Failure = noFailure): Operation => ({
+      number,
+      kind: call.kind,
+      key: call.key,
+      value: call.kind === 'get' ? answer.value : call.value,
+      version: answer.version,
+      tellsVersions: answer.tellsVersions ?? false,
+      expiresAt: answer.expiresAt,
+      judgedAt: answer.judgedAt,
+      calledAt,
+      endedAt,
+      outcome,
+      ...failure,
+      asked: call.asked
+    })
+    this.#open.set(number, () => as('unknown', Infinity))
+    const operation = await carryOut(answer).then(
+      () => as('ok', this.#time.nowMs),
+      (error: unknown) => {
+        const failure = failureOf(error, call.kind)
+        return as(isIndefinite(error) ? 'unknown' : 'refused', this.#time.nowMs, failure)
+      }
+    )
+    this.#open.delete(number)
+    this.#ended.push(operation)
+    return operation
   }
+}
+
+type Failure = Pick<Operation, 'errorCode' | 'error' | 'isHonest'>
+
+const noFailure: Failure = { errorCode: undefined, error: undefined, isHonest: true }
+
+/** Codes that name an outcome by themselves. `true`: open. */
+const openByCode: Readonly<Record<string, boolean>> = {
+  ERR_OUTCOME_UNKNOWN: true,
+  ERR_QUORUM: false,
+  ERR_UNREACHABLE: false,
+  ERR_OVERLOADED: false
+}
+
+/** What a process was asked when it was killed has failed with this, and who knows with what effect. */
+const killed = 'ERR_STOPPED'
+
+function isIndefinite(error: unknown): boolean {
+  return !(error instanceof AnnulusError) || error.indefinite
+}
+
+function failureOf(error: unknown, kind: OperationKind): Failure {
+  if (!(error instanceof AnnulusError)) return { errorCode: undefined, error: String(error), isHonest: false }
+  const { code, message, indefinite } = error
+  const agrees = openByCode[code] === undefined || openByCode[code] === indefinite
+  const isPlausible = kind !== 'get' || !indefinite || code === killed
+  const isOurs = code !== 'ERR_INTERNAL' && typeof indefinite === 'boolean'
+  return { errorCode: code, error: message, isHonest: agrees && isPlausible && isOurs }
+}
+
+/** One operation in a line, for people. */
+export function describeOperation(operation: Operation): string {
+  const { kind, key, value, version, asked, calledAt, endedAt, outcome, error } = operation
+  const times = `${ms(calledAt)} to ${endedAt === Infinity ? 'the end' : ms(endedAt)}`
+  const what = kind === 'put' ? `put ${key} = ${value}` : `${kind} ${key}`
+  const returned = kind === 'get' ? (value === undefined ? 'nothing there' : value) : 'stored'
+  const answer = outcome === 'ok' ? `${returned}${version === undefined ? '' : ` as ${version}`}` : undefined
+  return `${times}  ${what} through ${asked}: ${answer ?? `${outcome}: ${error ?? 'under way'}`}`
+}
+
+export function ms(at: number): string {
+  return `${at.toFixed(1)} ms`
 }

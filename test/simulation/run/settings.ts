@@ -4,6 +4,7 @@
  * so that faults do not hide each other.
  */
 import { SeededRandom } from '../random.ts'
+import { heated, hotShare } from './hot.ts'
 
 export const profiles = ['calm', 'churn', 'chaos'] as const
 export type Profile = (typeof profiles)[number]
@@ -19,10 +20,19 @@ export const faultKinds = [
   'remove', // a process ends, is removed, and comes back later
   'isolate', // one peer is cut off
   'halve', // the peers fall into two halves that cannot reach each other
-  'one-way', // one peer is heard by nobody, but hears all
+  'one-way', // one peer is heard by nobody but hears all, or the other way round
   'clog', // messages of one peer take seconds
   'step-clock', // a wall clock jumps
-  'full-disk'
+  'full-disk',
+  'kill-starting', // a process ends, starts, and ends again while it starts
+  'freeze-long', // a process stands still for minutes
+  'scatter', // each link between two peers is cut with some probability
+  'bridge', // the peers fall into two halves, and one peer that reaches both
+  'stop-clock', // a wall clock stands, and goes on or jumps
+  'ambush', // at the next message of a kind, whoever sends or gets it is killed or cut off
+  'damage', // a bit of a record on disk flips, where others have copies enough
+  'join-many', // two or three join at once
+  'kill-joining' // up to three join at once, and one ends in the middle, for so long that it may be dropped
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -43,10 +53,18 @@ export interface SimulationSettings {
   readonly deleteShare: number
   /** Bytes of the largest values. */
   readonly maxValueBytes: number
-  readonly network: { readonly meanLatencyMs: number; readonly loss: number }
+  readonly network: {
+    readonly meanLatencyMs: number
+    /** Probabilities, of a message or of a request whose answer was lost; see SimulatedNetwork. */
+    readonly loss: number
+    readonly reorder: number
+    readonly duplicate: number
+  }
   readonly disk: { readonly syncMs: number; readonly failRate: number }
   /** Wall clocks are off by up to so many ms, either way. */
   readonly maxSkewMs: number
+  /** They go too fast or too slow by up to so much, in parts per million. */
+  readonly maxDriftPpm: number
   /** Faults of each kind per virtual minute. */
   readonly faultsPerMinute: Readonly<Record<FaultKind, number>>
 }
@@ -56,9 +74,17 @@ export interface SettingsInit {
   readonly profile?: Profile
   readonly peers?: number
   readonly minutes?: number
+  readonly replicas?: number
+  readonly vnodes?: number
+  /** Operations a second. */
+  readonly rate?: number
   /** Only these kinds of faults. */
   readonly only?: readonly FaultKind[]
 }
+
+/** From so many peers on a run has fewer operations, since each of them costs more of the machine that simulates. */
+const manyPeers = 20
+const fewOperations = 3
 
 /** Highest rate of each fault per minute; `churn` has those of members only, `calm` none. */
 const highestRates: Readonly<Record<FaultKind, number>> = {
@@ -74,41 +100,92 @@ const highestRates: Readonly<Record<FaultKind, number>> = {
   'one-way': 0.5,
   clog: 1,
   'step-clock': 2,
-  'full-disk': 0.3
+  'full-disk': 0.3,
+  'kill-starting': 0.5,
+  'freeze-long': 0.1,
+  scatter: 0.3,
+  bridge: 0.3,
+  'stop-clock': 0.5,
+  ambush: 6,
+  // One at a time: the next only when the one before is repaired, which takes at least a minute.
+  damage: 1,
+  'join-many': 0.3,
+  'kill-joining': 0.5
 }
 
-const churnKinds: ReadonlySet<FaultKind> = new Set(['kill', 'lose-disk', 'join', 'leave', 'remove'])
+const churnKinds: ReadonlySet<FaultKind> = new Set([
+  'kill',
+  'lose-disk',
+  'join',
+  'leave',
+  'remove',
+  'join-many',
+  'kill-joining'
+])
 
-/** The settings of a run, the same for the same arguments. */
+/** The settings of a run, the same for the same arguments. What is given leaves the rest as it is drawn. */
 export function settingsOf(init: SettingsInit): SimulationSettings {
   const random = new SeededRandom(init.seed).fork('settings')
-  const profile = init.profile ?? random.pick(profiles)
-  const isHarsh = profile === 'chaos'
+  const drawn = random.pick(profiles)
+  const heat = new SeededRandom(init.seed).fork('heat')
+  const isHot = heat.chance(hotShare)
+  const profile = init.profile ?? (isHot ? 'chaos' : drawn)
+  const cool = { ...drawSettings(random, profile === 'chaos'), seed: init.seed, profile }
+  const allowed = allowedKinds(init, profile)
+  const rated = { ...cool, faultsPerMinute: ratesOf(allowed, random) }
+  const settings = isHot ? heated(rated, heat, allowed) : rated
+  const peers = init.peers ?? settings.peers
   return {
-    seed: init.seed,
-    profile,
-    peers: init.peers ?? 3 + random.integer(6),
+    ...settings,
+    peers,
+    replicas: init.replicas ?? settings.replicas,
+    vnodes: init.vnodes ?? settings.vnodes,
+    minutes: init.minutes ?? settings.minutes,
+    operationsPerSecond: init.rate ?? (peers > manyPeers ? fewOperations : settings.operationsPerSecond)
+  }
+}
+
+type DrawnSettings = Omit<SimulationSettings, 'seed' | 'profile' | 'faultsPerMinute'>
+
+/** `isHarsh`: the network and the disks fail by themselves, too. */
+function drawSettings(random: SeededRandom, isHarsh: boolean): DrawnSettings {
+  // All is drawn in every run, so that what one run leaves out does not shift the rest.
+  const harshly = <T>(choices: readonly T[], calm: T): T => {
+    const choice = random.pick(choices)
+    return isHarsh ? choice : calm
+  }
+  return {
+    peers: 3 + random.integer(6),
     replicas: random.pick([1, 2, 3, 3, 3, 3, 3, 5]),
     vnodes: random.pick([1, 4, 16, 32]),
-    minutes: init.minutes ?? 10,
+    minutes: 10,
     operationsPerSecond: random.pick([9, 10, 12, 15]),
     clients: 2 + random.integer(8),
     keys: random.pick([20, 60, 200]),
     putShare: 0.2 + 0.4 * random.float(),
     deleteShare: random.pick([0, 0.05, 0.2]),
     maxValueBytes: random.pick([64, 64, 4_000, 200_000]),
-    network: { meanLatencyMs: random.pick([0.3, 2, 20]), loss: isHarsh ? random.pick([0, 0.001, 0.01]) : 0 },
-    disk: { syncMs: random.pick([0.5, 5]), failRate: isHarsh ? random.pick([0, 0, 0.001]) : 0 },
+    network: {
+      meanLatencyMs: random.pick([0.3, 2, 20]),
+      loss: harshly([0, 0.001, 0.01], 0),
+      reorder: harshly([0, 0.01, 0.1], 0),
+      duplicate: harshly([0, 0.2, 1], 0)
+    },
+    disk: { syncMs: random.pick([0.5, 5]), failRate: harshly([0, 0, 0.001], 0) },
     maxSkewMs: random.pick([0, 100, 30_000]),
-    faultsPerMinute: ratesOf(init, profile, random)
+    maxDriftPpm: random.pick([0, 50, 500])
   }
 }
 
-function ratesOf(init: SettingsInit, profile: Profile, random: SeededRandom): Record<FaultKind, number> {
-  const allowed = new Set<FaultKind>(init.only ?? (profile === 'chaos' ? faultKinds : churnKinds))
+function allowedKinds({ only }: SettingsInit, profile: Profile): ReadonlySet<FaultKind> {
+  if (profile === 'calm') return new Set()
+  return new Set(only ?? (profile === 'chaos' ? faultKinds : churnKinds))
+}
+
+function ratesOf(allowed: ReadonlySet<FaultKind>, random: SeededRandom): Record<FaultKind, number> {
   const rate = (kind: FaultKind): number => {
     const draw = random.float()
-    if (profile === 'calm' || !allowed.has(kind)) return 0
+    if (!allowed.has(kind)) return 0
     return draw < 0.3 ? 0 : draw * highestRates[kind]
   }
   // Drawn in the order of the table for every run, so that leaving one out does not shift the others.

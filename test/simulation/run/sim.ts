@@ -1,194 +1,177 @@
-/**
- * `npm run sim`: runs the simulator over many seeds, on both cores, and says what it found. See README.md beside
- * this folder.
- */
-import { fork, type ChildProcess } from 'node:child_process'
-import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
-import type { RunResult } from './simulate.ts'
-import {
-  faultKinds,
-  profiles,
-  settingsOf,
-  type FaultKind,
-  type Profile,
-  type SettingsInit
-} from './settings.ts'
-
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    start: { type: 'string', default: '1' },
-    peers: { type: 'string' },
-    minutes: { type: 'string' },
-    profile: { type: 'string' },
-    only: { type: 'string' },
-    trace: { type: 'boolean', default: false },
-    worker: { type: 'boolean', default: false }
-  }
-})
+/** `npm run sim`: runs the simulator over many seeds, and says what it found. See README.md beside this folder. */
+import { readArguments, settingsFor, usage, UsageError, type Arguments } from './arguments.ts'
+import { guarantees, type Guarantee } from './checker.ts'
+import { Pool, type Reply } from './pool.ts'
+import { headline, reportOf } from './report.ts'
+import { loadRun, saveRun, type SavedRun } from './script-file.ts'
+import { describeScript, guaranteeToShrink, shrink } from './shrink.ts'
+import { scriptOf, simulate, type RunResult, type Trace } from './simulate.ts'
+import { progressOf, tableOf, Totals } from './table.ts'
 
 /** One run in so many is done twice, to see that it is the same. */
 const repeatEvery = 10
 
-function initOf(seed: number): SettingsInit {
-  const { peers, minutes, profile, only } = values
-  return {
-    seed,
-    ...(peers === undefined ? {} : { peers: Number(peers) }),
-    ...(minutes === undefined ? {} : { minutes: Number(minutes) }),
-    ...(profile === undefined ? {} : { profile: oneOf(profile, profiles) }),
-    ...(only === undefined ? {} : { only: only.split(',').map(kind => oneOf(kind, faultKinds)) })
+/** Failing runs that are told in full; of others the seed and what is wrong. */
+const maxReports = 3
+
+/** Exit code of what Ctrl-C ended early. */
+const interruptedExit = 130
+
+/** Runs that a shrink makes at the most. */
+const maxShrinkRuns = 400
+
+async function main(args: Arguments): Promise<void> {
+  switch (args.mode) {
+    case 'help':
+      console.log(usage)
+      return
+    case 'trace':
+      return traceOne({ settings: settingsFor(args.start, args.common) })
+    case 'script':
+      return traceOne(await loadRun(args.scriptFile!))
+    case 'shrink':
+      return shrinkOne(args)
+    case 'mutants':
+      return runMutants(args)
+    case 'runs':
+      return runSeeds(args)
   }
 }
 
-function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
-  const found = allowed.find(candidate => candidate === text)
-  if (found !== undefined) return found
-  console.error(`"${text}" is none of ${allowed.join(', ')}`)
-  process.exit(2)
-}
-
-/** What is told apart from the seed on the command that replays a run. */
-function flags(): string {
-  const names = ['peers', 'minutes', 'profile', 'only'] as const
-  return names.flatMap(name => (values[name] === undefined ? [] : [` --${name} ${values[name]}`])).join('')
-}
-
-async function work(): Promise<void> {
-  const { simulate } = await import('./simulate.ts')
-  process.on('message', (init: SettingsInit) => {
-    void simulate(settingsOf(init)).then(
-      result => process.send!({ result }),
-      (error: unknown) => process.send!({ error: error instanceof Error ? error.stack : String(error) })
-    )
-  })
-  process.send!('ready')
-}
-
-async function traceOne(seed: number): Promise<void> {
-  const { simulate } = await import('./simulate.ts')
-  const settings = settingsOf(initOf(seed))
+/** One run with all that happens in it. */
+async function traceOne({ settings, script }: Pick<SavedRun, 'settings'> & Partial<SavedRun>): Promise<void> {
+  const trace: Trace = { event: (atMs, what) => console.log(atMs.toFixed(3).padStart(12), what) }
   console.log(JSON.stringify(settings, undefined, 2))
-  const result = await simulate(settings, { event: (atMs, what) => console.log(atMs.toFixed(3), what) })
-  console.log(JSON.stringify(result, undefined, 2))
+  const result = await simulate(settings, { trace, script })
+  for (const violation of result.violations) console.log(headline(violation))
   process.exitCode = result.violations.length === 0 ? 0 : 1
 }
 
-/** Adds up what runs have in common. */
-class Totals {
-  runs = 0
-  repeated = 0
-  violations = 0
-  virtualMs = 0
-  readonly operations = { answered: 0, unknown: 0, refused: 0 }
-  readonly faults = Object.fromEntries(faultKinds.map(kind => [kind, 0])) as Record<FaultKind, number>
-  readonly branches: Record<string, number> = {}
-  readonly profiles: Partial<Record<Profile, number>> = {}
-
-  add(result: RunResult): void {
-    this.runs++
-    this.virtualMs += result.virtualMs
-    this.profiles[result.settings.profile] = (this.profiles[result.settings.profile] ?? 0) + 1
-    for (const kind of faultKinds) this.faults[kind] += result.faults[kind]
-    for (const outcome of ['answered', 'unknown', 'refused'] as const) {
-      this.operations[outcome] += result.operations[outcome]
-    }
-    for (const [branch, count] of Object.entries(result.branches)) {
-      this.branches[branch] = (this.branches[branch] ?? 0) + count
-    }
+async function shrinkOne(args: Arguments): Promise<void> {
+  const settings = settingsFor(args.start, args.common)
+  const script = scriptOf(settings)
+  const { violations } = await simulate(settings, { script, stopAtFirst: true })
+  const guarantee = guaranteeToShrink(violations.map(violation => violation.guarantee))
+  if (guarantee === undefined) {
+    console.log(`seed ${args.start} breaks nothing`)
+    return
   }
-}
-
-async function runAll(): Promise<void> {
-  const first = Number(values.start)
-  const count = Number(values.seeds)
-  const totals = new Totals()
-  const hashes = new Map<number, string>()
-  const queue = Array.from({ length: count }, (_, i) => first + i)
-  queue.push(...queue.filter(seed => seed % repeatEvery === 0))
-  const startedAt = performance.now()
-
-  const take = (child: ChildProcess): void => {
-    const seed = queue.shift()
-    if (seed === undefined) child.disconnect()
-    else {
-      current.set(child, seed)
-      child.send(initOf(seed))
-    }
-  }
-  const current = new Map<ChildProcess, number>()
-  const done = (seed: number, result: RunResult): void => {
-    const earlier = hashes.get(seed)
-    if (earlier === undefined) {
-      hashes.set(seed, result.hash)
-      totals.add(result)
-      report(seed, result)
-      totals.violations += result.violations.length
-    } else {
-      totals.repeated++
-      if (earlier !== result.hash) {
-        totals.violations++
-        console.log(`\nseed ${seed} ran differently the second time: ${earlier} and ${result.hash}`)
-      }
-    }
-    if (process.stderr.isTTY)
-      process.stderr.write(`\r${totals.runs} of ${count} runs, ${totals.violations} violations `)
-  }
-  const children = Array.from({ length: Math.min(availableParallelism(), queue.length) }, () => {
-    const child = fork(import.meta.filename, ['--worker'], { execArgv: process.execArgv })
-    child.on('message', (message: 'ready' | { result: RunResult } | { error: string }) => {
-      if (message !== 'ready') {
-        const seed = current.get(child)!
-        if ('result' in message) done(seed, message.result)
-        else {
-          totals.runs++
-          totals.violations++
-          console.log(`\nseed ${seed} failed: ${message.error}`)
-        }
-      }
-      take(child)
-    })
-    return child
+  const show = progressLine()
+  const found = await shrink(script, {
+    maxRuns: maxShrinkRuns,
+    breaks: async candidate => {
+      const result = await simulate(settings, { script: candidate, stopAtFirst: [guarantee] })
+      return result.violations.some(violation => violation.guarantee === guarantee)
+        ? result.virtualMs
+        : undefined
+    },
+    onProgress: ({ faults, operations }, runs) =>
+      show(
+        `${runs} runs: ${guarantee} is still broken by ${faults.length} faults, ${operations.length} operations`
+      )
   })
-  await Promise.all(children.map(child => new Promise(resolve => child.on('exit', resolve))))
-  summary(totals, (performance.now() - startedAt) / 1000)
-  process.exitCode = totals.violations === 0 ? 0 : 1
+  const file = `sim-seed-${args.start}.json`
+  await saveRun(file, { settings, script: found.script })
+  console.log(`\n${describeScript(found.script)}\n`)
+  const replay = `npm run sim -- --script ${file}`
+  const last = await simulate(settings, { script: found.script, stopAtFirst: [guarantee] })
+  const violation = last.violations.find(candidate => candidate.guarantee === guarantee)
+  if (violation !== undefined)
+    console.log(
+      await reportOf(settings, violation, { script: found.script, stopAtFirst: [guarantee], replay })
+    )
+  process.exitCode = 1
 }
 
-function report(seed: number, { settings, violations }: RunResult): void {
-  if (violations.length === 0) return
-  console.log(`\nseed ${seed}, profile ${settings.profile}: ${violations.length} violations`)
-  for (const { guarantee, subject, what } of violations.slice(0, 5))
-    console.log(`  ${guarantee} ${subject}: ${what}`)
-  console.log(`  replay: npm run sim -- --start ${seed} --seeds 1${flags()} --trace`)
+async function runMutants({ onlyMutants, starts, jobs, common, isJson }: Arguments): Promise<void> {
+  // Only here: who runs seeds needs nothing of the mutants.
+  const { reportMutants } = await import('./mutants.ts')
+  const areCaught = await reportMutants({
+    ...(onlyMutants === undefined ? {} : { mutants: onlyMutants }),
+    ...(starts === undefined ? {} : { starts }),
+    jobs,
+    settings: common,
+    json: isJson
+  })
+  process.exitCode = areCaught ? 0 : 1
 }
 
-function summary(totals: Totals, seconds: number): void {
-  const { answered, unknown, refused } = totals.operations
-  const rows: [string, unknown][] = [
-    ['runs', `${totals.runs} (${totals.repeated} of them twice)`],
-    [
-      'profiles',
-      Object.entries(totals.profiles)
-        .map(([name, runs]) => `${name} ${runs}`)
-        .join(', ')
-    ],
-    ['operations', `${answered} answered, ${unknown} with an outcome unknown, ${refused} refused`],
-    ['virtual hours', (totals.virtualMs / 3_600_000).toFixed(1)],
-    ['real seconds', seconds.toFixed(1)],
-    ['speed-up', (totals.virtualMs / 1000 / seconds).toFixed(0)],
-    ['violations', totals.violations]
-  ]
-  console.log()
-  for (const [name, value] of rows) console.log(`${name.padEnd(16)}${String(value)}`)
-  console.log('\nfaults')
-  for (const kind of faultKinds) console.log(`  ${kind.padEnd(14)}${totals.faults[kind]}`)
-  console.log('\nlogged by the peers, most often first')
-  const branches = Object.entries(totals.branches).sort((a, b) => b[1] - a[1])
-  for (const [branch, count] of branches.slice(0, 40)) console.log(`  ${String(count).padStart(9)} ${branch}`)
+async function runSeeds(args: Arguments): Promise<void> {
+  const seeds = Array.from({ length: args.seeds }, (_, i) => args.start + i)
+  const repeats = new Set(seeds.filter(seed => seed % repeatEvery === 0))
+  const jobs = Math.min(args.jobs, seeds.length)
+  const totals = new Totals()
+  const failed: RunResult[] = []
+  const hashes = new Map<number, string>()
+  const show = progressLine()
+  const say = (text: string): void => {
+    show('')
+    if (args.isJson) console.error(text)
+    else console.log(text)
+  }
+  const onReply = (seed: number, reply: Reply, isRepeat: boolean): void => {
+    if ('error' in reply) {
+      totals.runs += isRepeat ? 0 : 1
+      totals.violations++
+      say(`\nseed ${seed} ended in an error: ${reply.error}`)
+    } else if (compare(hashes, seed, reply.result.hash)) {
+      if (isRepeat) totals.repeated++
+      else {
+        totals.add(reply.result)
+        if (reply.result.violations.length > 0) failed.push(reply.result)
+        for (const violation of reply.result.violations.slice(0, 1))
+          say(`\nseed ${seed}: ${headline(violation)}`)
+      }
+    } else {
+      totals.violations++
+      say(`\nseed ${seed} ran differently the second time`)
+    }
+    show(progressOf(totals, seeds.length))
+  }
+  const pool = new Pool({ jobs, common: args.common, onReply }, seeds, repeats)
+  // What was found so far is worth its table; the second Ctrl-C ends at once.
+  process.once('SIGINT', () => {
+    pool.stop()
+    say('the runs under way come to their end; Ctrl-C again ends at once')
+    process.exitCode = interruptedExit
+  })
+  await pool.run()
+  show('')
+  for (const result of failed.slice(0, maxReports)) say(`\n${await report(result, args)}`)
+  console.log(args.isJson ? JSON.stringify(totals.toJson(jobs)) : `\n${tableOf(totals, jobs)}`)
+  if (totals.violations > 0) process.exitCode = 1
 }
 
-if (values.worker) await work()
-else if (values.trace) await traceOne(Number(values.start))
-else await runAll()
+/** False where a seed had another hash before. */
+function compare(hashes: Map<number, string>, seed: number, hash: string): boolean {
+  const earlier = hashes.get(seed)
+  hashes.set(seed, hash)
+  return earlier === undefined || earlier === hash
+}
+
+async function report({ settings, violations }: RunResult, { replayFlags }: Arguments): Promise<string> {
+  const replay = `npm run sim -- --start ${settings.seed}${replayFlags} --trace`
+  const others = violations.length === 1 ? '' : `\nand ${violations.length - 1} more violations`
+  const first = byImportance(violations)[0]!
+  return `${await reportOf(settings, first, { replay })}${others}`
+}
+
+function byImportance(violations: RunResult['violations']): RunResult['violations'] {
+  const rank = (guarantee: Guarantee): number => guarantees.indexOf(guarantee)
+  return violations.toSorted((a, b) => rank(a.guarantee) - rank(b.guarantee))
+}
+
+/** Writes over one line of a terminal; nothing off a terminal. */
+function progressLine(): (text: string) => void {
+  const { stderr } = process
+  if (!stderr.isTTY) return () => undefined
+  return text => void stderr.write(`\r\x1b[K${text}`)
+}
+
+try {
+  await main(readArguments(process.argv.slice(2)))
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\n\n${usage}`)
+  process.exitCode = 2
+}

@@ -1,0 +1,170 @@
+/** Mutants of what moves records. */
+import type { Mutant } from './mutant.ts'
+
+export const movementMutants: readonly Mutant[] = [
+  {
+    name: 'pulls-from-one',
+    does: 'a taker pulls each range from one replica alone',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'topology/transition.ts': [
+        { find: 'return replicas - Math.floor(replicas / 2)', replace: 'return Math.min(1, replicas)' }
+      ]
+    }
+  },
+  {
+    name: 'reports-before-pulling',
+    does: 'a taker reports that it has its ranges before it has pulled any',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/mover.ts': [
+        {
+          find: 'if (this.#takenAt !== transition.latest) {',
+          replace: 'if (this.#takenAt !== transition.latest && transition.latest < 0) {'
+        }
+      ]
+    }
+  },
+  {
+    name: 'credits-an-earlier-epoch',
+    does: 'a taker reports after an amendment what it took before',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/mover.ts': [
+        {
+          find: 'if (this.#takenAt !== transition.latest) {',
+          replace: 'if (this.#takenAt < transition.opened) {'
+        }
+      ]
+    }
+  },
+  {
+    name: 'credits-a-session-under-way',
+    does: 'a taker counts a source as soon as the session with it has begun',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/taker.ts': [
+        {
+          find: 'const { damagedThere } = await reconcile(components, init)',
+          replace:
+            'reconcile(components, init).catch(() => undefined)\n    const damagedThere = new Set<number>()'
+        }
+      ]
+    }
+  },
+  {
+    name: 'taken-before-disk',
+    does: 'a taker writes what it pulled when it pulls more: its disk lacks the last batch when it reports',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/exchange.ts': [
+        {
+          find: '      await this.#components.store.mergeAll(records)\n',
+          replace:
+            '      const { store } = this.#components\n' +
+            '      const late = pulled.get(store) ?? []\n' +
+            '      pulled.set(store, records)\n' +
+            '      await store.mergeAll(late)\n'
+        },
+        {
+          find: 'export class Exchange {',
+          replace: 'const pulled = new WeakMap()\n\nexport class Exchange {'
+        }
+      ]
+    }
+  },
+  {
+    name: 'tombstones-not-sent',
+    does: 'tombstones are left out of what a replica lists and sends to those who pull',
+    breaks: ['G3', 'G4', 'G7'],
+    edits: {
+      'movement/reconcile-responder.ts': [
+        {
+          find: 'else if (record !== undefined) {',
+          replace: "else if (record !== undefined && record.kind === 'value') {"
+        },
+        {
+          find: 'DOMAIN_HANDED_OVER ? [] : heads)',
+          replace: "DOMAIN_HANDED_OVER ? [] : heads.filter(({ kind }) => kind === 'value'))"
+        }
+      ]
+    }
+  },
+  {
+    name: 'drops-what-it-replicates',
+    does: 'a member of the ring before drops its records while the transition is still open',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/domains.ts': [
+        {
+          find: 'domain: this.#domainOf(segment => !includes(replicasOf(segment), this.#self))',
+          replace: 'domain: this.#domainOf(segment => !includes(segment.after, this.#self))'
+        }
+      ],
+      'movement/mover.ts': [{ find: 'if (transition === undefined && !(await', replace: 'if (!(await' }]
+    }
+  },
+  {
+    name: 'drops-before-all-have-it',
+    does: 'a displaced member drops a record that some replica could not be given',
+    breaks: ['G3', 'G4', 'G7'],
+    edits: {
+      'movement/giver.ts': [
+        {
+          find: 'if (inDoubt === undefined) refused.push(dealing.domain)',
+          replace: 'if (inDoubt === undefined) continue'
+        }
+      ]
+    }
+  },
+  {
+    name: 'drops-without-looking',
+    does: 'a displaced member drops a record without looking whether it has become a replica of it',
+    breaks: ['G3', 'G4', 'G7'],
+    edits: {
+      'movement/giver.ts': [
+        { find: 'if (epoch() !== domains.topology.epoch) return 0', replace: 'if (epoch() < 0) return 0' }
+      ]
+    }
+  },
+  {
+    name: 'never-reconciles',
+    does: 'replicas do not reconcile with each other',
+    breaks: ['G7'],
+    edits: {
+      'movement/mover.ts': [
+        {
+          find: 'if (neighbour !== undefined && isDue(neighbour.dueMs))',
+          replace: 'if (neighbour !== undefined && neighbour.dueMs < 0)'
+        },
+        {
+          find: 'const nextMs = this.#neighbours.next(isAlive)?.dueMs ?? Infinity',
+          replace: 'const nextMs = Infinity'
+        }
+      ]
+    }
+  },
+  {
+    name: 'repairs-from-one',
+    does: 'a damaged record is repaired with what one other replica has',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/repairer.ts': [
+        { find: '>= pullCount(replicas.length)', replace: '>= Math.min(1, replicas.length)' }
+      ]
+    }
+  },
+  {
+    name: 'damaged-votes',
+    does: 'a replica whose record is damaged votes as if it had none, and acknowledges writes that it cannot take',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'register/replica.ts': [
+        {
+          find: 'return { refused: { code: refusedCode.damaged, reason: error.message } }',
+          replace: 'return { done: {}, version: {}, record: { record: new Uint8Array() } }'
+        }
+      ]
+    }
+  }
+]

@@ -1,0 +1,154 @@
+/**
+ * What the nemesis may do without asking more of a cluster than it promises: members enough are kept, and one
+ * copy at a time is lost for good, the next only when all is replicated anew. It looks at all peers from
+ * outside, as no peer can.
+ */
+import type { MemberInfo } from '../../../src/api.ts'
+import { memberKey } from '../../../src/core/member.ts'
+import { Ring } from '../../../src/core/ring/ring.ts'
+import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
+import type { SeededRandom } from '../random.ts'
+import type { SimulationSettings } from './settings.ts'
+
+/** Members that a cluster keeps: with fewer there is one acceptor only, and nothing stands in for its disk. */
+const leastPeers = 3
+
+/** Peers that a small cluster grows to at the most, and by how many a large one does. */
+const smallPeers = 12
+const growth = 4
+
+export class GuardRails {
+  readonly #cluster: SimulatedCluster
+  readonly #settings: SimulationSettings
+  /** Those that are leaving or being removed, so far as is known. */
+  readonly #going = new Set<SimulatedPeer>()
+  /** Those whose disk was lost since all was last seen replicated. */
+  readonly #bereft = new Set<SimulatedPeer>()
+  #removals = 0
+
+  constructor(components: { cluster: SimulatedCluster }, init: { settings: SimulationSettings }) {
+    this.#cluster = components.cluster
+    this.#settings = init.settings
+  }
+
+  /** Peers to come and go also take time of the machine that simulates them: so there is a limit in all. */
+  mayJoin(): boolean {
+    const { running, peers } = this.#cluster
+    const most = Math.max(smallPeers, this.#settings.peers + growth)
+    return running.length < most && peers.length < 2 * most
+  }
+
+  /** Whether one more may leave or be removed. */
+  maySpareOne(): boolean {
+    return this.steady().length > leastPeers
+  }
+
+  /** Those that run and stay. */
+  steady(): SimulatedPeer[] {
+    return this.#cluster.running.filter(peer => !this.#going.has(peer))
+  }
+
+  /**
+   * A removal is the loss of a copy, until what the removed member held has been replicated anew; and so is damage,
+   * until it is repaired.
+   */
+  async mayRemove(): Promise<boolean> {
+    if (this.#removals > 0 || this.#isAnyDamaged()) return false
+    return this.#bereft.size === 0 || (await this.#isReplicated())
+  }
+
+  async mayLoseDisk(): Promise<boolean> {
+    if (this.#settings.replicas === 1 || this.#removals > 0) return false
+    return this.#isReplicated()
+  }
+
+  /**
+   * A record whose other replicas all run and are sound; undefined where there is none. They need not have it: a
+   * write lies on a quorum, and the copy that is damaged may be one of just so many.
+   */
+  async mayDamage(random: SeededRandom): Promise<{ peer: SimulatedPeer; position: Uint8Array } | undefined> {
+    if (!(await this.#isReplicated())) return undefined
+    const { running } = this.#cluster
+    const peer = random.pick(running)
+    const heads = await peer.disk.heads()
+    const ring = this.#agreedRing()
+    if (ring === undefined) return undefined
+    const runs = new Set(running.map(({ peerId }) => peerId))
+    const candidates = heads.filter(({ position }) => {
+      const replicas = ring.replicas(position, this.#settings.replicas)
+      return replicas.length > 1 && replicas.every(({ peerId }) => runs.has(peerId))
+    })
+    return candidates.length === 0 ? undefined : { peer, position: random.pick(candidates).position }
+  }
+
+  /** Keeps in mind that a member goes while it does. */
+  async whileGoing(peer: SimulatedPeer, act: () => Promise<void>): Promise<void> {
+    this.#going.add(peer)
+    try {
+      await act()
+    } finally {
+      this.#going.delete(peer)
+    }
+  }
+
+  async whileRemoving(peer: SimulatedPeer, act: () => Promise<void>): Promise<void> {
+    this.#removals++
+    try {
+      await this.whileGoing(peer, act)
+    } finally {
+      this.#removals--
+    }
+  }
+
+  /** Keeps in mind that a disk is lost, until all is replicated anew. */
+  lost(peer: SimulatedPeer): void {
+    this.#bereft.add(peer)
+  }
+
+  /**
+   * Whether a copy more may be lost: all that run agree who is there, no transition is open, those who lost
+   * their disk are members again, nothing is damaged, and nobody has records left to hand over.
+   */
+  async #isReplicated(): Promise<boolean> {
+    for (const peer of this.#bereft) if (!peer.process.isAlive && !peer.hasLeft) return false
+    const ring = this.#agreedRing()
+    if (ring === undefined || ring.members.length < leastPeers) return false
+    if (this.#isAnyDamaged()) return false
+    const { running } = this.#cluster
+    for (const { peerId, disk } of running) {
+      for (const { position } of await disk.heads()) {
+        const replicas = ring.replicas(position, this.#settings.replicas)
+        if (!replicas.some(replica => replica.peerId === peerId)) return false
+      }
+    }
+    this.#bereft.clear()
+    return true
+  }
+
+  /** Also on a disk whose process is down: it comes back with it. */
+  #isAnyDamaged(): boolean {
+    return this.#cluster.peers.some(({ disk, hasLeft }) => !hasLeft && disk.damaged > 0)
+  }
+
+  /** The ring, where all that run see the same members, all of them up, and themselves among them. */
+  #agreedRing(): Ring<MemberInfo> | undefined {
+    const { running } = this.#cluster
+    const views = running.map(({ core }) => membersSeenBy(core))
+    const first = views[0]
+    if (first === undefined || first.some(({ standing }) => standing !== 'up')) return undefined
+    const names = first.map(memberKey).join()
+    if (views.some(view => view.map(memberKey).join() !== names)) return undefined
+    // By their lives: who lost its disk is in the ring with the life it lost, until another one has joined.
+    const seen = new Set(first.map(memberKey))
+    return running.every(({ core }) => seen.has(memberKey(core.memberNow))) ? Ring.of(first) : undefined
+  }
+}
+
+function membersSeenBy(core: SimulatedPeer['core']): MemberInfo[] {
+  try {
+    return core.membersNow()
+  } catch {
+    // Between two lives.
+    return []
+  }
+}
