@@ -207,10 +207,11 @@ export class SimulatedCluster {
   }
 
   async #start(peer: SimulatedPeer): Promise<void> {
-    peer.core.on('gone', ({ standing }) => {
-      if (standing === 'left') peer.hasLeft = true
-    })
     const { process, core } = peer
+    core.on('gone', ({ standing }) => {
+      // What a process finds out as it is killed, the one after it does not know.
+      if (standing === 'left' && process.isAlive) peer.hasLeft = true
+    })
     try {
       // Whoever kills a process that starts will start it again.
       await Promise.race([core.start(), process.died])

@@ -95,6 +95,23 @@ describe('a peer that is killed in the middle of its own transition', () => {
     expect(cluster.copies()).toBe(150)
     await cluster.stop()
   })
+
+  it('joins anew where it is killed at the moment in which it learns that it has left', async () => {
+    let restarting: Promise<void> | undefined
+    const cluster = await SimulatedCluster.of(4, {
+      seed: 6,
+      onLog: (_, __, message) => {
+        if (message === 'is no member any more') restarting ??= cluster.restart(cluster.peers[3]!)
+      }
+    })
+    const leaver = cluster.peers[3]!
+    leaver.core.leave().catch(() => undefined)
+    await cluster.time.until(() => restarting !== undefined, 60_000, 'it learns that it has left')
+    await cluster.ready(leaver)
+    expect(cluster.running).toContain(leaver)
+    expect(cluster.peers[0]!.core.membersNow()).toHaveLength(4)
+    await cluster.stop()
+  })
 })
 
 /** Has a killed peer removed by hand as soon as it counts as down. */
