@@ -100,6 +100,16 @@ describe('the nemesis', () => {
     expect(clock.now()).toBeGreaterThanOrEqual(stoodAt + 5_000)
   })
 
+  it('has some peers refuse what they are asked, as over their limits', async () => {
+    const attacked = await Attacked.of(5)
+    attacked.begin({ kind: 'overload' })
+    const refusing = (): number =>
+      attacked.cluster.peers.filter(({ peerId }) => attacked.cluster.network.isOverloaded(peerId)).length
+    const [during, after] = await attacked.watch('overload', refusing)
+    expect(during).toBeGreaterThan(0)
+    expect(after).toBe(0)
+  })
+
   it('kills a peer that starts, and all at once, and has all of them back', async () => {
     const attacked = await Attacked.of(4)
     const before = attacked.cluster.peers.map(({ process }) => process)

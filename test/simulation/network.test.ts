@@ -171,3 +171,26 @@ describe('a clogged peer', () => {
     expect(arrivals.map(Math.round)).toEqual([501, 501])
   })
 })
+
+describe('an overloaded peer', () => {
+  it('refuses its share of what it is asked, and begins nothing of it, until it is over', async () => {
+    const pair = new Pair()
+    const overload = pair.network.overload(pair.asked.peerId, 0.5)
+    const asked = Array.from({ length: 100 }, (_, i) => pair.ask(i))
+    const answered = (await pair.time.settle(Promise.allSettled(asked))).filter(isAnswered).length
+    expect(answered).toBeGreaterThan(30)
+    expect(answered).toBeLessThan(70)
+    expect(pair.served).toHaveLength(answered)
+    overload.heal()
+    await pair.askAll(100)
+    expect(pair.served).toHaveLength(100)
+
+    pair.network.overload(pair.asked.peerId, 1)
+    const refused = { failure: 'overloaded', delivered: false }
+    await expect(pair.time.settle(pair.ask(1))).rejects.toMatchObject(refused)
+  })
+})
+
+function isAnswered({ status }: PromiseSettledResult<unknown>): boolean {
+  return status === 'fulfilled'
+}

@@ -48,10 +48,12 @@ export class SimulatedNetwork {
   readonly counts = { lost: 0, cut: 0, reordered: 0, duplicated: 0 }
   readonly #links: Links
   readonly #repeats: SeededRandom
+  readonly #refusals: SeededRandom
   readonly #mayRepeat: (request: Uint8Array) => boolean
   readonly #hosts = new Map<string, SimulatedTransport>()
   readonly #cuts = new Set<(from: string, to: string) => boolean>()
   readonly #clogs = new Set<{ readonly peerId: string; readonly delayMs: number }>()
+  readonly #overloads = new Set<{ readonly peerId: string; readonly share: number }>()
   /** May be changed at any moment. */
   duplicate: number
   /** Told of each request and answer that is sent. */
@@ -65,6 +67,7 @@ export class SimulatedNetwork {
   constructor(components: { time: VirtualTime; random: SeededRandom }, init: NetworkInit = {}) {
     this.time = components.time
     this.#repeats = components.random.fork('repetition')
+    this.#refusals = components.random.fork('refusal')
     this.#links = new Links({ random: components.random.fork('link') }, init)
     this.#mayRepeat = init.mayRepeat ?? (() => true)
     this.duplicate = init.duplicate ?? 0
@@ -126,10 +129,11 @@ export class SimulatedNetwork {
     return false
   }
 
-  /** Ends all cuts and clogs. */
+  /** Ends all cuts, clogs and overloads. */
   heal(): void {
     this.#cuts.clear()
     this.#clogs.clear()
+    this.#overloads.clear()
   }
 
   /** Carries one message: `deliver` runs when it arrives. False where it is lost or the link is cut. */
@@ -175,5 +179,25 @@ export class SimulatedNetwork {
     let delayMs = 0
     for (const clog of this.#clogs) if (clog.peerId === peerId) delayMs += clog.delayMs
     return delayMs
+  }
+
+  /** Has a peer refuse this share of what it is asked, as a server that is over its limits. */
+  overload(peerId: string, share: number): Cut {
+    const overload = { peerId, share }
+    this.#overloads.add(overload)
+    return { heal: () => void this.#overloads.delete(overload) }
+  }
+
+  isOverloaded(peerId: string): boolean {
+    for (const overload of this.#overloads) if (overload.peerId === peerId) return true
+    return false
+  }
+
+  /** Whether a peer refuses the request that reaches it now. */
+  refuses(peerId: string): boolean {
+    for (const overload of this.#overloads) {
+      if (overload.peerId === peerId && this.#refusals.chance(overload.share)) return true
+    }
+    return false
   }
 }

@@ -185,7 +185,11 @@ export class SimulatedTransport implements Transport {
           network.carry(peerId, this.peerId, 16, () => this.receive(() => this.#forget(peerId)))
           return
         }
-        host.#handlers.serve(sent, { from, signal: cancel.signal, timeoutMs: options.timeoutMs }).then(
+        const asked = { from, signal: cancel.signal, timeoutMs: options.timeoutMs }
+        const served = network.refuses(peerId)
+          ? Promise.reject(new ServeError('overloaded', 'too many requests'))
+          : host.#handlers.serve(sent, asked)
+        served.then(
           answer => {
             if (cancel.signal.aborted || host.#isStopped) return
             const received = answer.slice()
@@ -198,7 +202,7 @@ export class SimulatedTransport implements Transport {
           },
           (error: unknown) => {
             if (cancel.signal.aborted || host.#isStopped) return
-            network.carry(peerId, this.peerId, 32, () => this.receive(() => fail(served(error))))
+            network.carry(peerId, this.peerId, 32, () => this.receive(() => fail(failureOf(error))))
           }
         )
       })
@@ -283,7 +287,7 @@ function stopped(): TransportError {
   return new TransportError('lost', 'this transport has stopped', { delivered: true })
 }
 
-function served(error: unknown): TransportError {
+function failureOf(error: unknown): TransportError {
   if (error instanceof ServeError) {
     return new TransportError(error.code, error.message, { delivered: error.code === 'internal' })
   }

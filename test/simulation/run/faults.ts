@@ -24,6 +24,7 @@ const durationsMs: Partial<Readonly<Record<FaultKind, readonly [least: number, m
   scatter: [5_000, 30_000],
   bridge: [5_000, 30_000],
   clog: [1_000, 20_000],
+  overload: [1_000, 20_000],
   'stop-clock': [1_000, 60_000],
   'full-disk': [1_000, 20_000],
   // A joiner that has been down for half a minute is dropped.

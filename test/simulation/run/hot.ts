@@ -39,7 +39,8 @@ export function heated(
 ): SimulationSettings {
   const drawn = Object.entries(settings.faultsPerMinute) as Array<[FaultKind, number]>
   const rates = drawn.map(([kind, rate]): [FaultKind, number] => {
-    const hotRate = random.pick(hotRates[kind] ?? [rate * (heat[kind] ?? 1)])
+    // By a stream for each kind, so that one more leaves the others, and all that follows, as they are.
+    const hotRate = random.fork(kind).pick(hotRates[kind] ?? [rate * (heat[kind] ?? 1)])
     return [kind, allowed.has(kind) ? hotRate : 0]
   })
   return {

@@ -195,6 +195,16 @@ export class Nemesis {
         const delayMs = least + fault.random.float() * (most - least)
         return this.#during(fault, this.#cluster.network.clog(victim.peerId, delayMs))
       }),
+    overload: fault => {
+      const victims = this.#cluster.running.filter(() => fault.random.chance(0.5))
+      const run = async (): Promise<void> => {
+        const share = Math.max(0.2, fault.random.float())
+        const overloads = victims.map(({ peerId }) => this.#cluster.network.overload(peerId, share))
+        await this.#last(fault)
+        for (const overload of overloads) overload.heal()
+      }
+      return { victims, run }
+    },
     'step-clock': fault =>
       this.#on(this.#cluster.running, fault, ({ clock }) => {
         clock.skewMs = this.#skewMs(fault.random)

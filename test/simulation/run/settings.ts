@@ -32,7 +32,8 @@ export const faultKinds = [
   'ambush', // at the next message of a kind, whoever sends or gets it is killed or cut off
   'damage', // a bit of a record on disk flips, where others have copies enough
   'join-many', // two or three join at once
-  'kill-joining' // up to three join at once, and one ends in the middle, for so long that it may be dropped
+  'kill-joining', // up to three join at once, and one ends in the middle, for so long that it may be dropped
+  'overload' // some peers refuse what they are asked, as over their limits
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -110,7 +111,8 @@ const highestRates: Readonly<Record<FaultKind, number>> = {
   // One at a time: the next only when the one before is repaired, which takes at least a minute.
   damage: 1,
   'join-many': 0.3,
-  'kill-joining': 0.5
+  'kill-joining': 0.5,
+  overload: 0.5
 }
 
 const churnKinds: ReadonlySet<FaultKind> = new Set([

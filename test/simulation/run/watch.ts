@@ -137,7 +137,8 @@ export class Watch {
     const isRunning = process.isAlive && !process.isFrozen && !hasLeft
     // Until a damaged record is repaired, it has no vote for its key.
     const worksWell = !disk.isFull && disk.failRate === 0 && disk.damaged === 0
-    return isRunning && worksWell && this.#cluster.network.clogMs(peerId) === 0
+    const { network } = this.#cluster
+    return isRunning && worksWell && network.clogMs(peerId) === 0 && !network.isOverloaded(peerId)
   }
 
   #areLinked(a: SimulatedPeer, b: SimulatedPeer, sinceMs: number): boolean {
