@@ -248,6 +248,11 @@ export interface ClusterSettings {
   readonly join?: readonly string[]
   /** After so many ms of being down a member is removed; 0: never. Default 600,000. */
   readonly removeAfter?: number
+  /**
+   * What this peer may send and fetch to move records, in bytes per second, 64,000 or more. Requests for keys are
+   * not counted. Default 33,554,432 (32 MiB).
+   */
+  readonly transferRate?: number
 }
 
 export interface PeerInit extends ClusterSettings {

@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { ClientInit, PeerInit } from './api.ts'
 import type { PeerCoreInit } from './core/peer.ts'
 import { AnnulusError } from './core/errors.ts'
-import { maxReplicas, maxVnodes } from './core/limits.ts'
+import { maxReplicas, maxVnodes, minTransferBytesPerSecond } from './core/limits.ts'
 import { maxNetworkLength } from './core/topology/shapes.ts'
 import { programVersion } from './version.ts'
 
@@ -13,20 +13,22 @@ export function checkPeerInit(init: PeerInit): void {
   checkWhole('replicas', init.replicas, 1, maxReplicas)
   checkWhole('vnodes', init.vnodes, 1, maxVnodes)
   checkWhole('removeAfter', init.removeAfter, 0, Number.MAX_SAFE_INTEGER)
+  checkWhole('transferRate', init.transferRate, minTransferBytesPerSecond, Number.MAX_SAFE_INTEGER)
   for (const name of ['listen', 'announce', 'join'] as const) checkAddresses(name, init[name] ?? [])
   checkPeerIds('allow', init.allow ?? [])
 }
 
 /** What the core is told of the settings: those that were given. */
 export function peerCoreInit(init: PeerInit): PeerCoreInit {
-  const { network, replicas, vnodes, join, removeAfter } = init
+  const { network, replicas, vnodes, join, removeAfter, transferRate } = init
   return {
     version: programVersion(),
     ...(network === undefined ? {} : { network }),
     ...(replicas === undefined ? {} : { replicas }),
     ...(vnodes === undefined ? {} : { vnodes }),
     ...(join === undefined ? {} : { join }),
-    ...(removeAfter === undefined ? {} : { removeAfterMs: removeAfter })
+    ...(removeAfter === undefined ? {} : { removeAfterMs: removeAfter }),
+    ...(transferRate === undefined ? {} : { transferBytesPerSecond: transferRate })
   }
 }
 

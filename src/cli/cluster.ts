@@ -185,7 +185,17 @@ export function startFlags(
   settings: Partial<Settings>,
   peer: { readonly data: string | undefined; readonly joins: readonly string[]; readonly verbose: boolean }
 ): string[] {
-  const { listen = [], replicas, vnodes, network, networkKey, allow, removeAfter, json } = settings
+  const {
+    listen = [],
+    replicas,
+    vnodes,
+    network,
+    networkKey,
+    allow,
+    removeAfter,
+    transferRate,
+    json
+  } = settings
   const flag = (name: string, value: string | number | undefined): string[] =>
     value === undefined ? [] : [`--${name}=${value}`]
   return [
@@ -198,6 +208,7 @@ export function startFlags(
     ...flag('network-key', networkKey),
     ...flag('allow', allow),
     ...flag('remove-after', removeAfter === undefined ? undefined : formatDuration(removeAfter)),
+    ...flag('transfer-rate', transferRate === undefined ? undefined : `${transferRate}B`),
     ...(json === true ? ['--json'] : []),
     ...(peer.verbose ? ['--verbose'] : [])
   ]

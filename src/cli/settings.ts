@@ -4,9 +4,9 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { maxReplicas, maxVnodes } from '../core/limits.ts'
+import { maxReplicas, maxVnodes, minTransferBytesPerSecond } from '../core/limits.ts'
 import { usageError } from './errors.ts'
-import { durationExample, parseDuration } from './units.ts'
+import { bytesExample, durationExample, parseBytes, parseDuration } from './units.ts'
 
 export interface Settings {
   listen: string[]
@@ -23,6 +23,8 @@ export interface Settings {
   allow: string
   /** In ms; 0: never. */
   removeAfter: number
+  /** In bytes per second. */
+  transferRate: number
   json: boolean
 }
 
@@ -83,6 +85,11 @@ export const settingTable: { readonly [K in SettingName]: Setting<Settings[K]> }
     flag: '--remove-after <duration>',
     about: 'remove a member that was down for so long; 0: never (default: 10m)',
     read: readDuration
+  },
+  transferRate: {
+    flag: '--transfer-rate <bytes>',
+    about: 'what moving records may take, in bytes per second (default: 32MiB)',
+    read: readBytes(minTransferBytesPerSecond)
   },
   json: { flag: '--json', about: 'print JSON', read: readBoolean }
 }
@@ -229,4 +236,13 @@ function readDuration(given: unknown): number {
   const ms = given === 0 ? 0 : typeof given === 'string' ? parseDuration(given) : undefined
   if (ms === undefined) throw new Error(durationExample)
   return ms
+}
+
+function readBytes(least: number): (given: unknown) => number {
+  return given => {
+    const bytes = typeof given === 'string' ? parseBytes(given) : undefined
+    if (bytes === undefined) throw new Error(bytesExample)
+    if (bytes < least) throw new Error(`at least ${least}B`)
+    return bytes
+  }
 }

@@ -32,6 +32,35 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`
 }
 
+const bytesByUnit = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3
+} as const
+
+const bytesPattern = /^(\d+(?:\.\d+)?)(B|kB|MB|GB|KiB|MiB|GiB)$/
+
+/** What a number of bytes looks like, for error messages. */
+export const bytesExample = 'a number with a unit, such as 500kB, 10MB or 32MiB'
+
+/**
+ * Reads a number of bytes such as `500kB`, `10MB` or `1.5GiB`, rounded to a whole one: kB, MB and GB go by
+ * thousands, KiB, MiB and GiB by 1024. `0` needs no unit. Undefined where the text is none.
+ */
+export function parseBytes(text: string): number | undefined {
+  if (text === '0') return 0
+  const match = bytesPattern.exec(text)
+  if (match === null) return undefined
+  // The pattern has exactly these two groups, and the second one lists the units.
+  const [, amount, unit] = match as unknown as [string, string, keyof typeof bytesByUnit]
+  const bytes = Math.round(Number(amount) * bytesByUnit[unit])
+  return Number.isSafeInteger(bytes) ? bytes : undefined
+}
+
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
 
 /** Bytes for people: `0 B`, `999 B`, `1.5 KiB`, `12.3 GiB`. */

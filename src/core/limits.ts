@@ -21,6 +21,9 @@ export const maxMessageBytes = maxValueBytes + maxKeyBytes + 64 * 1024
 /** Bytes of records or versions in one message of bulk transfer, unless one record alone is larger. */
 export const maxBatchBytes = 512 * 1024
 
+/** The least bandwidth limit for moving records, in bytes per second: a batch of them then takes 8 s. */
+export const minTransferBytesPerSecond = 64_000
+
 /** The longest deadline of a request, in ms. */
 export const maxDeadlineMs = 60_000
 

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { formatBytes, formatCount, formatDuration, parseDuration, plural } from '../../src/cli/units.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  parseBytes,
+  parseDuration,
+  plural
+} from '../../src/cli/units.ts'
 
 describe('a duration', () => {
   test.each([
@@ -30,6 +37,28 @@ describe('a duration', () => {
       })
     )
   })
+})
+
+describe('a number of bytes', () => {
+  test.each([
+    ['0', 0],
+    ['7B', 7],
+    ['500kB', 500_000],
+    ['1.5MB', 1_500_000],
+    ['2GB', 2e9],
+    ['1KiB', 1024],
+    ['32MiB', 33_554_432],
+    ['0.5GiB', 536_870_912]
+  ])('%s is %i', (text, bytes) => {
+    expect(parseBytes(text)).toBe(bytes)
+  })
+
+  test.each(['', '10', 'MB', '-1MB', '1 MB', '1e3B', '10mb', '10M', `${'9'.repeat(30)}GB`])(
+    'is not what "%s" says',
+    text => {
+      expect(parseBytes(text)).toBeUndefined()
+    }
+  )
 })
 
 test.each([

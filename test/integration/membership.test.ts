@@ -101,6 +101,7 @@ describe('createPeer', () => {
       { vnodes: 1.5 },
       { network: '' },
       { removeAfter: -1 },
+      { transferRate: 63_999 },
       { listen: ['here'] },
       { join: ['127.0.0.1:4001'] },
       { join: '/ip4/127.0.0.1/tcp/1' as unknown as string[] },

@@ -10,6 +10,12 @@ const maxServed = 8
 /** Over so long a wait for the bandwidth limit, in ms, a request for records is turned away instead. */
 const maxThrottleWaitMs = 1_000
 
+/**
+ * How long an answer is held back for the bandwidth limit, in ms: well within the time that whoever asks has. Under
+ * a low limit a large record takes longer; the next request is turned away until that has passed.
+ */
+const maxHeldBackMs = 5_000
+
 export class Admission {
   readonly #throttle: Throttle
   #served = 0
@@ -34,7 +40,7 @@ export class Admission {
     return this.serve(async () => {
       if (this.#throttle.waitMs > maxThrottleWaitMs) throw overloaded()
       const answer = await work()
-      await this.#throttle.pass(bytesOf(answer), signal)
+      await this.#throttle.pass(bytesOf(answer), signal, maxHeldBackMs)
       return answer
     })
   }

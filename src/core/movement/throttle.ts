@@ -50,11 +50,14 @@ export class Throttle {
     return Math.max(0, -this.#available / this.#bytesPerMs)
   }
 
-  /** Counts so many bytes as passed, and resolves when more may follow. Throws when the signal aborts. */
-  async pass(bytes: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Counts so many bytes as passed, and resolves when more may follow, or after `atMostMs`: then the rest of the wait
+   * is left to whoever comes next. Throws when the signal aborts.
+   */
+  async pass(bytes: number, signal: AbortSignal, atMostMs = Infinity): Promise<void> {
     this.#refill()
     this.#available -= bytes
-    const waitMs = Math.max(this.waitMs, this.#isBusy() ? yieldMs : 0)
+    const waitMs = Math.min(atMostMs, Math.max(this.waitMs, this.#isBusy() ? yieldMs : 0))
     if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { maxBatchBytes } from '../../../src/core/limits.ts'
+import { maxBatchBytes, maxValueBytes, minTransferBytesPerSecond } from '../../../src/core/limits.ts'
 import { Admission } from '../../../src/core/movement/admission.ts'
 import { Domain } from '../../../src/core/movement/domain.ts'
 import { NodeSums } from '../../../src/core/movement/node-sums.ts'
@@ -112,6 +112,15 @@ describe('a member that is asked to reconcile', () => {
     await time.run(1_500)
     const answer = await time.settle(responder.streamNodes(stream, asked))
     expect(answer).toMatchObject({ recordStream: { finished: 1 } })
+  })
+
+  it('answers in time under a low limit too, and turns away what comes before that is paid', async () => {
+    const { time, responder, asked, store } = make({ bytesPerSecond: minTransferBytesPerSecond })
+    await store.merge(recordOf('huge', 1, { value: new Uint8Array(maxValueBytes) }))
+    const stream = { domain, nodes: [rootNode], after: nothing }
+    await time.settle(responder.streamNodes(stream, asked))
+    expect(time.nowMs).toBeLessThan(10_000)
+    await expect(responder.streamNodes(stream, asked)).rejects.toMatchObject(overloaded)
   })
 
   it('waits with its answer until all that it holds is counted', async () => {

@@ -25,6 +25,15 @@ describe('a throttle', () => {
     expect(time.nowMs).toBeCloseTo(70_000, 0)
   })
 
+  it('leaves what of a wait is too long to whoever comes next', async () => {
+    const { time, throttle, pass } = make({ bytesPerSecond: maxBatchBytes })
+    await time.settle(throttle.pass(12 * maxBatchBytes, new AbortController().signal, 4_000))
+    expect(time.nowMs).toBe(4_000)
+    expect(throttle.waitMs).toBeCloseTo(6_000, 0)
+    await pass(maxBatchBytes)
+    expect(time.nowMs).toBeCloseTo(11_000, 0)
+  })
+
   it('stands back a little while requests are being served', async () => {
     let isBusy = true
     const { time, pass } = make({ isBusy: () => isBusy })
