@@ -3,10 +3,11 @@
  * there can be reached now, which client verbs read; and `port`, the loopback port it had last, so that a
  * peer that restarts is found where it was.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:net'
+import { makeFolder } from '../storage/make-folder.ts'
 import { isSystemError } from './errors.ts'
 
 const addressFile = 'address'
@@ -77,7 +78,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 /** Writes beside and renames, so that a reader finds the old file or the new one and never a half. */
 async function replaceFile(folder: string, name: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder)
   const temporary = join(folder, `${name}.${process.pid}.new`)
   await writeFile(temporary, text)
   await rename(temporary, join(folder, name))

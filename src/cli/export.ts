@@ -4,6 +4,7 @@ import { lstat, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { sep } from 'node:path'
 import type { Command } from 'commander'
 import type { Consistency, KeyValueStore } from '../api.ts'
+import { makeFolder } from '../storage/make-folder.ts'
 import { fileTimeout, filesAtOnce, forEachOf, isFatal, tryAgain } from './batch.ts'
 import { addClientFlags, addConsistencyFlag, withClient, type ClientFlags } from './client.ts'
 import { CommandError, exitCodes, reasonOf } from './errors.ts'
@@ -41,7 +42,7 @@ Examples:
 }
 
 async function exportVerb(folder: string, flags: ExportFlags): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder)
   const counts = await withClient(flags, async (client, signal) => {
     const { timeout: timeoutMs, consistency } = flags
     // How many keys there are is known only at the end of the listing, so there is no bar.
@@ -96,7 +97,7 @@ async function exportKey(
 /** Makes the folders of a path one by one, none of them a way out of the root, and replaces the file at once. */
 async function writeBelow(root: Buffer, key: Buffer, contents: Uint8Array): Promise<void> {
   for (let end = key.indexOf('/'); end !== -1; end = key.indexOf('/', end + 1)) {
-    await makeFolder(below(root, key.subarray(0, end)))
+    await makeFolderBelow(below(root, key.subarray(0, end)))
   }
   const path = below(root, key)
   const parent = key.subarray(0, key.lastIndexOf('/') + 1)
@@ -112,7 +113,7 @@ async function writeBelow(root: Buffer, key: Buffer, contents: Uint8Array): Prom
 }
 
 /** A folder that is there already must be one: a symbolic link may lead anywhere. */
-async function makeFolder(path: Buffer): Promise<void> {
+async function makeFolderBelow(path: Buffer): Promise<void> {
   try {
     await mkdir(path)
   } catch (error) {

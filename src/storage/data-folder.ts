@@ -13,7 +13,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -24,6 +23,7 @@ import {
 import { join } from 'node:path'
 
 import { AnnulusError } from '../core/errors.ts'
+import { makeFolder } from './make-folder.ts'
 
 const formatFile = 'FORMAT'
 /** What FORMAT is written as and then renamed from, so that it is never there in part. */
@@ -39,7 +39,7 @@ const formatVersion = 1
  */
 export function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
     if (existsSync(join(folder, formatFile))) assertFormat(folder)
     else takeFolder(folder)
   } catch (error) {
