@@ -5,7 +5,7 @@ import type { Peer, PeerInit } from './api.ts'
 import { AnnulusError } from './core/errors.ts'
 import { identityKeyName } from './core/identity.ts'
 import type { Store } from './core/ports.ts'
-import { PeerCore } from './core/peer.ts'
+import { PeerCore, type PeerComponents } from './core/peer.ts'
 import { makeNode } from './make-node.ts'
 import { systemClock, systemRandom } from './libp2p/system.ts'
 import { checkPeerInit, peerCoreInit } from './settings.ts'
@@ -16,10 +16,14 @@ import { MemoryStore } from './storage/memory.ts'
 /** Where a peer listens when nobody says, so that a first try opens nothing to the network. */
 const defaultListen = ['/ip4/127.0.0.1/tcp/0']
 
-/** What tests need beside what users do. */
+/** What tests and measurements need beside what users do. */
 export interface PeerInternals {
   /** How far this peer's wall clock is ahead of the machine's, in ms. */
   readonly clockSkewMs?: number
+  /** What the peer is given instead of these, so that it can be watched and its time goes as wanted. */
+  readonly ports?: (
+    ports: Pick<PeerComponents, 'clock' | 'transport'>
+  ) => Pick<PeerComponents, 'clock' | 'transport'>
 }
 
 /**
@@ -37,11 +41,11 @@ export async function createPeer(init: PeerInit = {}, internals: PeerInternals =
     const node = await makeNode({ privateKey, listen, announce, networkKey, allow })
     libp2p = node.libp2p
     await startListening(libp2p, listen)
+    const ports = { transport: node.transport, clock: systemClock(internals.clockSkewMs) }
     const peer = new PeerCore(
       {
-        transport: node.transport,
+        ...(internals.ports?.(ports) ?? ports),
         store,
-        clock: systemClock(internals.clockSkewMs),
         random: systemRandom,
         logger,
         release: async () => node.libp2p.stop()

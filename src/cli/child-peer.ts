@@ -8,6 +8,8 @@ export interface ChildPeerComponents {
   /** Takes each line that the peer writes to stdout, and to stderr. */
   readonly print: (line: string) => void
   readonly say: (line: string) => void
+  /** Takes what it tells its parent, beside that it listens. */
+  readonly tell?: (message: unknown) => void
 }
 
 export interface ChildPeerInit {
@@ -23,7 +25,7 @@ export class ChildPeer {
   readonly #process: ChildProcess
   #asked = false
 
-  constructor({ print, say }: ChildPeerComponents, { args }: ChildPeerInit) {
+  constructor({ print, say, tell }: ChildPeerComponents, { args }: ChildPeerInit) {
     // A group of its own, so that Ctrl-C reaches only the parent, and each peer is asked to stop just once. That
     // it ends with its parent, however that ends, it sees by the channel's closing.
     this.#process = spawn(process.execPath, [process.argv[1]!, 'start', '--stop-with-parent', ...args], {
@@ -44,6 +46,7 @@ export class ChildPeer {
         })
       })
     ])
+    if (tell !== undefined) this.#process.on('message', tell)
     eachLine(this.#process.stdout, print)
     eachLine(this.#process.stderr, say)
   }

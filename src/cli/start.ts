@@ -20,6 +20,8 @@ import { print, printJson, say } from './terminal.ts'
 interface StartFlags extends Record<string, unknown> {
   readonly verbose?: boolean
   readonly stopWithParent?: boolean
+  /** How many times faster time goes. */
+  readonly measuredAt?: string
 }
 
 /** What a peer tells the process that started it, where that is `annulus cluster`. */
@@ -35,6 +37,8 @@ export function defineStart(command: Command): void {
   addSettings(command, settingNames)
     // For `cluster`, which no peer may outlive, even if it is killed outright.
     .addOption(new Option('--stop-with-parent').hideHelp())
+    // For `churn`, which is told what the peer sends and sees, and may have its time go faster.
+    .addOption(new Option('--measured-at <pace>').hideHelp())
     .addHelpText(
       'after',
       `
@@ -69,8 +73,7 @@ async function start(flags: StartFlags): Promise<void> {
   }
   try {
     if (folder !== undefined) await refuseIfAnswering(folder, init)
-    const { createPeer } = await import('../index.ts')
-    const peer = await createPeer(init)
+    const peer = await makePeer(init, flags.measuredAt)
     try {
       await serve(peer, { folder, json: json === true, ending })
     } finally {
@@ -79,6 +82,16 @@ async function start(flags: StartFlags): Promise<void> {
   } finally {
     detach()
   }
+}
+
+async function makePeer(init: PeerInit, pace: string | undefined): Promise<Peer> {
+  const { createPeer } = await import('../index.ts')
+  if (pace === undefined) return createPeer(init)
+  const { Instruments } = await import('../churn/instruments.ts')
+  const instruments = new Instruments({ pace: Number(pace), tell: message => process.send?.(message) })
+  const peer = await createPeer(init, { ports: instruments.ports })
+  instruments.watch(peer)
+  return peer
 }
 
 /**
