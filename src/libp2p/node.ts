@@ -12,6 +12,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { maxMembers } from '../core/limits.ts'
 import { dialTimeoutMs, maxConnectionsPerHostAndSecond, maxPeers, maxStreamWindowBytes } from './limits.ts'
+import { noiseCrypto } from './noise-crypto.ts'
 import { Libp2pTransport, type TransportComponents, type TransportInit } from './transport.ts'
 
 export interface NodeInit {
@@ -43,7 +44,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
     privateKey: init.privateKey,
     addresses: { listen: [...(init.listen ?? [])], announce: [...(init.announce ?? [])] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     // A stream's window is also what may lie unread at this end: no more than libp2p keeps for a stream.
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } })],
     ...(init.networkKey === undefined ? {} : { connectionProtector: protector(init.networkKey) }),
