@@ -53,6 +53,7 @@ import { toGetResult, toPutResult } from './results.ts'
 import { orAbort, sleep } from './time.ts'
 import type { PetitionWish } from './topology/petitioner.ts'
 import type { ReconciledState } from './topology/purge-reporter.ts'
+import type { ReconciledState } from './topology/purge-reporter.ts'
 import type { Topology } from './topology/topology.ts'
 
 const stoppedMessage = 'the peer has been stopped'
@@ -193,6 +194,11 @@ export class PeerCore implements Peer {
   /** The member that this peer is in its present life; for who watches from within the process. */
   get memberNow(): MemberId {
     return { peerId: this.peerId, life: this.#membership.identity.life }
+  }
+
+  /** How far its records are what they should be; for who watches from within the process. */
+  get reconciledNow(): ReconciledState | undefined {
+    return this.#membership.life?.mover.reconciled()
   }
 
   /** How far its records are what they should be; for who watches from within the process. */
