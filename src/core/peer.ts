@@ -16,8 +16,6 @@ import type {
   PlanOptions,
   PutOptions,
   PutResult,
-  Restoration,
-  RestoreOptions,
   Status
 } from '../api.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
@@ -30,7 +28,6 @@ import type { Life } from './life.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
 import { locate } from './locate.ts'
 import { sameMember, type MemberId } from './member.ts'
-import { serveRestore } from './restore-calls.ts'
 import { Ongoing, type OngoingOptions } from './ongoing.ts'
 import { Membership, type MembershipInit } from './membership.ts'
 import { planChange } from './plan/plan.ts'
@@ -48,11 +45,10 @@ import {
 } from './ports.ts'
 import type { ResponseBody } from './rpc-types.ts'
 import type { GetOutcome } from './register/get.ts'
-import { slotCount } from './record/fingerprints.ts'
 import { toGetResult, toPutResult } from './results.ts'
+import type { Routes } from './requests/dispatcher.ts'
 import { orAbort, sleep } from './time.ts'
 import type { PetitionWish } from './topology/petitioner.ts'
-import type { ReconciledState } from './topology/purge-reporter.ts'
 import type { ReconciledState } from './topology/purge-reporter.ts'
 import type { Topology } from './topology/topology.ts'
 
@@ -201,11 +197,6 @@ export class PeerCore implements Peer {
     return this.#membership.life?.mover.reconciled()
   }
 
-  /** How far its records are what they should be; for who watches from within the process. */
-  get reconciledNow(): ReconciledState | undefined {
-    return this.#membership.life?.mover.reconciled()
-  }
-
   async status(options?: UserCallOptions): Promise<Status> {
     return this.#ongoing.run(limited(options), async signal => this.#statusNow(signal))
   }
@@ -242,18 +233,6 @@ export class PeerCore implements Peer {
   async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     const acceptLoss = options?.acceptLoss ?? false
     await this.#change(() => ({ remove: this.#memberOf(peerId), acceptLoss }), options)
-  }
-
-  /** Throws ERR_INVALID, ERR_REFUSED. */
-  async restore(survivors: readonly string[], options: RestoreOptions = {}): Promise<Restoration> {
-    const { acceptLoss } = options
-    return this.#ongoing.run(checkChange(options), async signal =>
-      this.#life().restorer.restore({
-        survivors,
-        signal,
-        ...(acceptLoss === undefined ? {} : { acceptLoss })
-      })
-    )
   }
 
   async #change(wish: () => PetitionWish, options: UserCallOptions | undefined): Promise<void> {
@@ -336,7 +315,7 @@ export class PeerCore implements Peer {
     return refusalOf(own, remote)
   }
 
-  #routes(): MembershipInit['routes'] {
+  #routes(): Pick<Routes, 'forward' | 'describe' | 'listKeys'> {
     return {
       forward: {
         atEpoch: false,
@@ -356,11 +335,6 @@ export class PeerCore implements Peer {
         atEpoch: false,
         roles: 'all',
         serve: (message, { signal }) => asServed(() => this.#listKeys(message, signal))
-      },
-      restore: {
-        atEpoch: false,
-        roles: 'all',
-        serve: (message, { signal }) => asServed(() => serveRestore(this.#life().restorer, message, signal))
       }
     }
   }
@@ -369,7 +343,6 @@ export class PeerCore implements Peer {
     const life = this.#life()
     return {
       ...this.#components.store.usage(),
-      damaged: this.#components.store.fingerprints.damaged(0, slotCount).length,
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting
