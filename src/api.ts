@@ -164,6 +164,27 @@ export interface Plan {
   readonly moves: PlannedMove[]
 }
 
+export interface RestoreOptions extends CallOptions {
+  /** The cluster's id, as a sign that the loss is accepted. */
+  readonly acceptLoss?: string
+}
+
+/** What a restore would come to, or came to. Members by peer id, in order. */
+export interface Restoration {
+  readonly clusterId: string
+  /** Of the topology that it starts from; where it is done, of the one that it made. */
+  readonly epoch: number
+  readonly survivors: string[]
+  /** Those who are removed, and their copies given up. */
+  readonly lost: string[]
+  /** The share of all keys, 0 to 1, that no survivor has a copy of: they are gone. */
+  readonly gone: number
+  /** The share of all keys of which too few survivors have copies: their latest writes may be gone. */
+  readonly atRisk: number
+  /** False where it was only asked what it would come to. */
+  readonly isDone: boolean
+}
+
 /** What peers and clients have in common. */
 export interface KeyValueStore {
   put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult>
@@ -201,6 +222,14 @@ export interface KeyValueStore {
    * lost, unless `acceptLoss`.
    */
   remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void>
+  /**
+   * The last resort where so many members are lost for good that the others can no longer agree on a change:
+   * goes on with the survivors alone, and removes all others, whose copies are given up. To be asked of a survivor.
+   * Without `acceptLoss`, which is the cluster's id, it changes nothing and says what it would come to. See
+   * docs/operations.md. Throws ERR_INVALID where a survivor is no member, and ERR_REFUSED where one does not
+   * answer, where somebody else does, or where the members can still agree.
+   */
+  restore(survivors: readonly string[], options?: RestoreOptions): Promise<Restoration>
 }
 
 export interface Events {

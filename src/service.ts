@@ -18,6 +18,8 @@ import type {
   PlanOptions,
   PutOptions,
   PutResult,
+  Restoration,
+  RestoreOptions,
   Status
 } from './api.ts'
 import { AnnulusError } from './core/errors.ts'
@@ -153,6 +155,10 @@ export class AnnulusService implements Peer, Startable {
 
   async remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     await this.#started().remove(peerId, options)
+  }
+
+  async restore(survivors: readonly string[], options?: RestoreOptions): Promise<Restoration> {
+    return this.#started().restore(survivors, options)
   }
 
   #started(): PeerCore {

@@ -16,6 +16,8 @@ import type {
   PlanOptions,
   PutOptions,
   PutResult,
+  Restoration,
+  RestoreOptions,
   Status
 } from '../api.ts'
 import type { Forward, ForwardAnswer, Petition } from '../wire/generated/messages.ts'
@@ -41,6 +43,7 @@ import { refusalOf } from './peer.ts'
 import { fromRangesMeasured, toMeasureRanges, type Measured, type Question } from './plan/measure.ts'
 import { planChange } from './plan/plan.ts'
 import type { Clock, Greeting, Logger, Random, Store, Transport, TransportError } from './ports.ts'
+import { fromRestoreAnswer, toRestore } from './restore-calls.ts'
 import { Coordinator } from './register/coordinator.ts'
 import { HybridClock } from './record/hybrid-clock.ts'
 import { writerBytes } from './record/version.ts'
@@ -64,6 +67,9 @@ const forwardMarginShare = 0.25
 
 /** How long one question about a change of the members may take, in ms. */
 const petitionTimeoutMs = 5_000
+
+/** How long a peer has for a restore, in ms: it asks all members, up to three times, and tells the survivors. */
+const restoreTimeoutMs = 15_000
 
 /** How long one question of a plan may take, in ms: the peer asked may try several replicas. */
 const measureTimeoutMs = 10_000
@@ -251,6 +257,16 @@ export class ClientCore implements Client {
   async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     const acceptLoss = options?.acceptLoss ?? false
     await this.#change(peerId, remove => ({ remove, acceptLoss }), options)
+  }
+
+  /** The peer that answers first declares it, or refuses: of another one that is asked after it, the same is true. */
+  async restore(survivors: readonly string[], options: RestoreOptions = {}): Promise<Restoration> {
+    return this.#ongoing.run(checkChange(options), async signal => {
+      const call = { deadlineMs: restoreTimeoutMs, signal }
+      const { restore } = await this.#contact.ask({ restore: toRestore(survivors, options) }, call)
+      if (restore === undefined) throw noAnswer('what becomes of the cluster')
+      return fromRestoreAnswer(restore)
+    })
   }
 
   /** A call that asks something and changes nothing; `ask` is told what time is left and its signal. */

@@ -1,5 +1,12 @@
 /** What a peer says of itself and of the cluster: for `status` and `members`, and for clients that ask. */
-import type { MemberInfo, MemberStatus, Status, TransferStatus, TransitionStatus } from '../api.ts'
+import type {
+  MemberInfo,
+  MemberStatus,
+  Restoration,
+  Status,
+  TransferStatus,
+  TransitionStatus
+} from '../api.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { AddressBook } from './ports.ts'
 import type { Calls } from './rpc-types.ts'
@@ -103,7 +110,7 @@ async function describe(
   }
 }
 
-export function toJson(value: SelfDescription | Status): Uint8Array {
+export function toJson(value: SelfDescription | Status | Restoration): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value))
 }
 

@@ -126,7 +126,8 @@ const nothing: ForwardAnswer = {
   expiresAt: 0
 }
 
-function toFailure(error: AnnulusError): Failure {
+/** An error as it goes back to who asked. */
+export function toFailure(error: AnnulusError): Failure {
   return {
     code: error.code,
     message: error.message,
@@ -136,7 +137,8 @@ function toFailure(error: AnnulusError): Failure {
   }
 }
 
-function throwFailure({ failure }: ForwardAnswer): void {
+/** Throws the AnnulusError that an answer is, where it is one. */
+export function throwFailure({ failure }: { readonly failure?: Failure }): void {
   if (failure === undefined) return
   const code = Object.hasOwn(errorTable, failure.code) ? (failure.code as ErrorCode) : 'ERR_INTERNAL'
   throw new AnnulusError(code, failure.message, failure)

@@ -7,6 +7,7 @@ import { hash } from 'node:crypto'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
+import { Restorer } from './restore.ts'
 import { ensureMayPush } from './purge/gone-senders.ts'
 import { Purger } from './purge/purger.ts'
 import { VisibleStore } from './purge/visible-store.ts'
@@ -57,7 +58,7 @@ export interface LifeInit {
   /** True where this member may have missed writes. */
   readonly isReturning: boolean
   /** Requests that concern the peer as a whole rather than one of its parts. */
-  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys'>
+  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
   /** Another process runs as this peer: a copied data folder. This life must end. */
   readonly onDuplicate: (reason: string) => void
 }
@@ -70,6 +71,7 @@ export class Life {
   readonly petitioner: Petitioner
   readonly mover: Mover
   readonly measurer: Measurer
+  readonly restorer: Restorer
   readonly calls: RemoteCalls
   readonly dispatcher: Dispatcher
   readonly steward: Steward
@@ -177,6 +179,7 @@ export class Life {
       },
       { self }
     )
+    this.restorer = new Restorer({ calls, log, random, liveness, logger }, { self })
     const catchUp = new CatchUp({ calls, log, logger })
     this.dispatcher = new Dispatcher({ log, catchUp, logger }, { ...this.#routes(), ...init.routes })
   }
@@ -223,7 +226,7 @@ export class Life {
     this.mover.topologyChanged()
   }
 
-  #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys'> {
+  #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'> {
     const { log, logger, transport } = this.#components
     const store = this.#store
     const load = this.#load

@@ -49,7 +49,7 @@ export interface MembershipInit {
   /** See LifeInit. */
   readonly transferBytesPerSecond?: number
   /** Requests that the peer serves itself. */
-  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys'>
+  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
 }
 
 export class Membership {

@@ -16,6 +16,8 @@ import type {
   PlanOptions,
   PutOptions,
   PutResult,
+  Restoration,
+  RestoreOptions,
   Status
 } from '../api.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
@@ -28,6 +30,7 @@ import type { Life } from './life.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
 import { locate } from './locate.ts'
 import { sameMember, type MemberId } from './member.ts'
+import { serveRestore } from './restore-calls.ts'
 import { Ongoing, type OngoingOptions } from './ongoing.ts'
 import { Membership, type MembershipInit } from './membership.ts'
 import { planChange } from './plan/plan.ts'
@@ -45,8 +48,8 @@ import {
 } from './ports.ts'
 import type { ResponseBody } from './rpc-types.ts'
 import type { GetOutcome } from './register/get.ts'
+import { slotCount } from './record/fingerprints.ts'
 import { toGetResult, toPutResult } from './results.ts'
-import type { Routes } from './requests/dispatcher.ts'
 import { orAbort, sleep } from './time.ts'
 import type { PetitionWish } from './topology/petitioner.ts'
 import type { ReconciledState } from './topology/purge-reporter.ts'
@@ -235,6 +238,18 @@ export class PeerCore implements Peer {
     await this.#change(() => ({ remove: this.#memberOf(peerId), acceptLoss }), options)
   }
 
+  /** Throws ERR_INVALID, ERR_REFUSED. */
+  async restore(survivors: readonly string[], options: RestoreOptions = {}): Promise<Restoration> {
+    const { acceptLoss } = options
+    return this.#ongoing.run(checkChange(options), async signal =>
+      this.#life().restorer.restore({
+        survivors,
+        signal,
+        ...(acceptLoss === undefined ? {} : { acceptLoss })
+      })
+    )
+  }
+
   async #change(wish: () => PetitionWish, options: UserCallOptions | undefined): Promise<void> {
     await this.#ongoing.run(checkChange(options), async signal =>
       this.#life().petitioner.petition(wish(), { signal })
@@ -315,7 +330,7 @@ export class PeerCore implements Peer {
     return refusalOf(own, remote)
   }
 
-  #routes(): Pick<Routes, 'forward' | 'describe' | 'listKeys'> {
+  #routes(): MembershipInit['routes'] {
     return {
       forward: {
         atEpoch: false,
@@ -335,6 +350,11 @@ export class PeerCore implements Peer {
         atEpoch: false,
         roles: 'all',
         serve: (message, { signal }) => asServed(() => this.#listKeys(message, signal))
+      },
+      restore: {
+        atEpoch: false,
+        roles: 'all',
+        serve: (message, { signal }) => asServed(() => serveRestore(this.#life().restorer, message, signal))
       }
     }
   }
@@ -343,6 +363,7 @@ export class PeerCore implements Peer {
     const life = this.#life()
     return {
       ...this.#components.store.usage(),
+      damaged: this.#components.store.fingerprints.damaged(0, slotCount).length,
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting

@@ -10,7 +10,7 @@ import { memberKey, type MemberId } from '../member.ts'
 import { slotCount, slotOf } from '../record/fingerprints.ts'
 import { sleep } from '../time.ts'
 import type { Topology } from '../topology/topology.ts'
-import type { Duty } from '../topology/transition.ts'
+import { pullCount, type Duty } from '../topology/transition.ts'
 import { slotsTouchedBy } from './domain.ts'
 import type { Domains } from './domains.ts'
 import type { SessionProgress } from './progress.ts'
@@ -70,8 +70,17 @@ function stillOpen(
   const key = memberKey(self)
   return duties.filter(duty => {
     const countsItself = isSource(duty, key) && !touches(duty, damaged)
-    return duty.credited.size + (countsItself ? 1 : 0) < duty.needed
+    return credits(duty) + (countsItself ? 1 : 0) < duty.needed
   })
+}
+
+/**
+ * Where so few are left that all of them are needed, one that was given up and answers all the same stands for none
+ * of them: it may lack what they have.
+ */
+function credits({ credited, sources, needed }: OpenDuty): number {
+  if (needed >= pullCount(sources.length)) return credited.size
+  return sources.filter(source => !source.lost && credited.has(memberKey(source))).length
 }
 
 /** The source that the most open duties lack, alive ones first; undefined when all of them failed. */

@@ -9,8 +9,8 @@
 import { lastingKey, type RingMember } from '../member.ts'
 import { difference } from '../ring/difference.ts'
 import type { Layout } from '../ring/layout.ts'
-import { comparePositions, prefixAt } from '../ring/position.ts'
-import { contains, isWholeRing, type Range } from '../ring/range.ts'
+import { comparePositions } from '../ring/position.ts'
+import { contains, widthOf, type Range } from '../ring/range.ts'
 import type { Ring } from '../ring/ring.ts'
 
 /** One copy of all that lies in a range. */
@@ -56,17 +56,6 @@ export function cutAt(layout: Layout, { start, end }: Range): Range[] {
   }
   pieces.push({ start: from, end })
   return pieces
-}
-
-/** How much of the ring a range is, from 0 to 1, to the precision of a double. */
-function widthOf(range: Range): number {
-  if (isWholeRing(range)) return 1
-  const width = fraction(range.end) - fraction(range.start)
-  return comparePositions(range.start, range.end) > 0 ? width + 1 : width
-}
-
-function fraction(position: Uint8Array): number {
-  return prefixAt(position, 0) / 2 ** 32 + prefixAt(position, 4) / 2 ** 64
 }
 
 function without<M extends RingMember>(members: readonly M[], others: readonly M[]): M[] {

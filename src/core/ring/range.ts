@@ -2,7 +2,7 @@
  * A range of the ring: the positions in (start, end], clockwise, which may wrap. Equal ends: the whole ring.
  * There is no empty range: where nothing is meant, there is no range.
  */
-import { comparePositions, positionBytes } from './position.ts'
+import { comparePositions, positionBytes, prefixAt } from './position.ts'
 
 export interface Range {
   /** 32 bytes, not in the range. */
@@ -32,4 +32,15 @@ export function contains(range: Range, position: Uint8Array): boolean {
 /** The range from one token to another: the whole ring, in its one spelling, where they are the same. */
 export function rangeBetween(start: Uint8Array, end: Uint8Array): Range {
   return comparePositions(start, end) === 0 ? wholeRing : { start, end }
+}
+
+/** How much of the ring a range is, from 0 to 1, to the precision of a double. */
+export function widthOf(range: Range): number {
+  if (isWholeRing(range)) return 1
+  const width = fraction(range.end) - fraction(range.start)
+  return comparePositions(range.start, range.end) > 0 ? width + 1 : width
+}
+
+function fraction(position: Uint8Array): number {
+  return prefixAt(position, 0) / 2 ** 32 + prefixAt(position, 4) / 2 ** 64
 }

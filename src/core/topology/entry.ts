@@ -8,7 +8,8 @@
  *     amend    drops joiners of the open transition, or removes members of the ring before; never adds
  *     close    ends it: joining becomes up, leaving left, removing removed
  *     purge    tombstones and expired records of before a time do not exist any more; see purge.ts
- *     restore  the last resort, declared by an operator and not agreed on
+ *     restore  the last resort, declared by an operator and not agreed on: begins a transition in which all but
+ *              the survivors are removed and given up, in place of one that is open
  */
 import { maxMembers, maxReplicas, maxTime, maxVnodes } from '../limits.ts'
 import type { MemberId, RingMember } from '../member.ts'
@@ -63,7 +64,7 @@ export interface Purge {
 
 export interface Restore {
   readonly kind: 'restore'
-  /** `restoreLeap` after the epoch it is declared at. */
+  /** `restoreLeap` or more after the epoch it is declared at, and less than twice that. */
   readonly epoch: number
   readonly generation: number
   readonly survivors: readonly MemberId[]
@@ -72,8 +73,9 @@ export interface Restore {
 export type Entry = Found | Open | Amend | Close | Purge | Restore
 
 /**
- * How far the epoch leaps at a restore. Those left behind may have gone on for some epochs that the operator
- * never saw; with the leap no epoch of theirs is ever taken for one of the new generation.
+ * How far the epoch leaps at a restore, at least. Those left behind may have gone on for some epochs that the
+ * operator never saw; with the leap no epoch of theirs is ever taken for one of the new generation. As much again
+ * is drawn, so that two restores that were declared apart never have one epoch: where they meet, the later counts.
  */
 export const restoreLeap = 1_000_000
 
@@ -81,10 +83,14 @@ export const restoreLeap = 1_000_000
 export function checkEntry(topology: Topology | undefined, entry: Entry): string | undefined {
   if (entry.kind === 'found') return checkFound(topology, entry)
   if (topology === undefined) return 'the log begins with a found entry'
-  const step = entry.kind === 'restore' ? restoreLeap : 1
-  if (entry.epoch !== topology.epoch + step) return `epoch ${entry.epoch} does not follow ${topology.epoch}`
+  if (!follows(topology.epoch, entry)) return `epoch ${entry.epoch} does not follow ${topology.epoch}`
   const reason = checkBody(topology, entry)
   return reason ?? checkOutcome(nextTopology(topology, entry))
+}
+
+function follows(epoch: number, { kind, epoch: next }: Entry): boolean {
+  if (kind !== 'restore') return next === epoch + 1
+  return isWhole(next, epoch + restoreLeap, epoch + 2 * restoreLeap - 1)
 }
 
 /** The topology that an entry makes of the one before it. Throws where checkEntry has something against it. */
@@ -119,11 +125,11 @@ export function amendEntry(epoch: number, body: Partial<Omit<Amend, 'kind' | 'ep
   }
 }
 
-/** A restore with its list in order. */
-export function restoreEntry(topology: Topology, survivors: readonly MemberId[]): Restore {
+/** A restore with its list in order; `draw` in [0, 1) says how much farther than the least it leaps. */
+export function restoreEntry(topology: Topology, survivors: readonly MemberId[], draw = 0): Restore {
   return {
     kind: 'restore',
-    epoch: topology.epoch + restoreLeap,
+    epoch: topology.epoch + restoreLeap + Math.floor(draw * restoreLeap),
     generation: topology.generation + 1,
     survivors: inOrder(survivors, idOf)
   }

@@ -120,13 +120,13 @@ export class TopologyLog {
 
   /**
    * The last resort when a majority of the acceptors is lost for good: declares, without agreement, which
-   * members are left. Everybody else learns of it from this peer and follows, as its generation is higher.
-   * Throws LogConflictError where a survivor is not on the ring.
+   * members are left. Everybody else learns of it from this peer and follows, as its generation is higher. `draw`:
+   * see restoreEntry. Throws LogConflictError where a survivor is not on the ring.
    */
-  restore(survivors: readonly MemberId[]): Promise<void> {
+  restore(survivors: readonly MemberId[], draw = 0): Promise<void> {
     return this.#serial.run(async () => {
       if (this.#current === undefined) throw new LogConflictError('this peer is in no cluster')
-      const entry = restoreEntry(this.#current, survivors)
+      const entry = restoreEntry(this.#current, survivors, draw)
       const reason = checkEntry(this.#current, entry)
       if (reason !== undefined) throw new LogConflictError(`cannot restore: ${reason}`)
       // As a snapshot: who comes from an epoch that is not ours would make something else of the entry.

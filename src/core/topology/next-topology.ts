@@ -34,7 +34,8 @@ export function nextTopology(topology: Topology | undefined, entry: Entry): Topo
       return new Topology({ ...state, purgedBefore, fence }, topology)
     }
     case 'restore': {
-      const state = { ...stateOf(topology), epoch, generation: entry.generation, transition: undefined }
+      const transition = { opened: epoch, latest: epoch }
+      const state = { ...stateOf(topology), epoch, generation: entry.generation, transition }
       return new Topology({ ...state, members: restored(topology, entry) }, topology)
     }
   }
@@ -75,7 +76,8 @@ function restored(topology: Topology, { epoch, survivors }: Restore): Member[] {
   return topology.members.map(member => {
     // The one place where a standing goes back: a leaver that survives is needed after all.
     if (includesMember(survivors, member)) return moved(member, 'up', epoch)
-    return isInRingBefore(member) || isInRingAfter(member) ? moved(member, 'removed', epoch) : member
+    if (isInRingBefore(member)) return { ...moved(member, 'removing', epoch), lost: true }
+    return isInRingAfter(member) ? moved(member, 'removed', epoch) : member
   })
 }
 

@@ -18,7 +18,10 @@ export interface Duty {
   readonly range: Range
   /** Its replicas in the ring before; the member itself where it is one. */
   readonly sources: readonly Member[]
-  /** With how many of the sources the range must be reconciled, the member itself counted where it is one. */
+  /**
+   * With how many of the sources the range must be reconciled, the member itself counted where it is one. Fewer than
+   * `pullCount` of them: with so many of those that were not given up.
+   */
   readonly needed: number
 }
 

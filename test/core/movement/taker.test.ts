@@ -236,6 +236,16 @@ describe('a taker', () => {
     expect(world.sent).toEqual([])
   })
 
+  it('counts no source that was given up where all that were not are needed', async () => {
+    const { world, store, run } = make('a b c x', 'x')
+    // b and c are given up, and answer all the same; what only a survivor has may be on neither.
+    const written = recordOf('written')
+    await world.host('a').store.merge(written)
+    const { sources, ...rest } = duty('b c a', 1)
+    await run([{ ...rest, sources: sources.map((source, i) => ({ ...source, lost: i < 2 })) }])
+    expect(await store.times()).toEqual({ written: 1 })
+  })
+
   it('takes in a join what its ranges hold, and nothing else (G2)', async () => {
     const topology = script('found a; open +b +c +d; close; open +e')
     const { world, store, progress } = make('a b c d e', 'e')

@@ -196,15 +196,35 @@ describe('an entry that may not follow', () => {
 })
 
 describe('a restore', () => {
-  it('keeps the survivors, closes what is open and leaps ahead in a higher generation', () => {
+  it('removes all but the survivors in a transition of a higher generation, in place of what is open', () => {
     const topology = run('found a; open +b +c; close; open +d -a')
     const restored = applyEntry(topology, restoreEntry(topology, [id('a'), id('b')]))
-    expect(standings(restored)).toBe('a:up b:up c:removed d:removed')
-    expect(restored).toMatchObject({
-      epoch: topology.epoch + restoreLeap,
-      generation: 2,
-      transition: undefined
-    })
+    const epoch = topology.epoch + restoreLeap
+    expect(standings(restored)).toBe('a:up b:up c:removing d:removed')
+    expect(restored).toMatchObject({ epoch, generation: 2, transition: { opened: epoch, latest: epoch } })
+    expect(restored.member(id('c'))?.lost).toBe(true)
+    expect(names(restored.acceptors)).toBe('a')
+    expect(names(restored.takers)).toBe('a b')
+    // Only its close is left to be agreed on, by those who survived.
+    expect(standings(run('close', { from: restored }))).toBe('a:up b:up c:removed d:removed')
+  })
+
+  it('gives up again what an earlier one, or a removal, was still replacing', () => {
+    const topology = run('found a; open +b +c +d; close; open !b')
+    const restored = applyEntry(topology, restoreEntry(topology, [id('a'), id('c')]))
+    const again = applyEntry(restored, restoreEntry(restored, [id('a')]))
+    expect(standings(again)).toBe('a:up b:removing c:removing d:removing')
+    expect(again.members.filter(({ lost }) => lost)).toHaveLength(3)
+    expect(again.generation).toBe(3)
+  })
+
+  it('leaps by a million epochs or more, so that two of them hardly ever meet at one', () => {
+    const topology = run('found a; open +b; close')
+    const epochs = [0, 0.5, 0.999].map(draw => restoreEntry(topology, [id('a')], draw).epoch - topology.epoch)
+    expect(epochs).toEqual([1, 1.5, 1.999].map(times => times * restoreLeap))
+    const entry = restoreEntry(topology, [id('a')])
+    for (const epoch of [topology.epoch + 1, entry.epoch - 1, entry.epoch + restoreLeap])
+      expect(checkEntry(topology, { ...entry, epoch })).toMatch(/does not follow/)
   })
 
   it('needs survivors that hold data', () => {

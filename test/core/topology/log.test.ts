@@ -176,8 +176,20 @@ describe('the log on a peer', () => {
     }
     // What those left behind had agreed on no longer reaches anybody.
     await log.learn({ entries: history('found a; open +b +c; close; open -a').entries.slice(3) })
-    expect(standings(log.current!)).toBe('a:up b:removed c:removed')
-    expect(standings((await reloaded()).current!)).toBe('a:up b:removed c:removed')
+    expect(standings(log.current!)).toBe('a:up b:removing c:removing')
+    expect(standings((await reloaded()).current!)).toBe('a:up b:removing c:removing')
+  })
+
+  it('follows the later of two restores that were declared apart, also from the other', async () => {
+    const other = new TopologyLog({ store: new FakeMetaStore(), logger: silent })
+    const { entries } = history('found a; open +b +c +d; close')
+    await log.learn({ entries })
+    await other.learn({ entries })
+    await log.restore([id('a'), id('b')], 0.7)
+    await other.restore([id('c')], 0.3)
+    await log.learn(other.sliceAfter(3)!)
+    await other.learn(log.sliceAfter(other.epoch)!)
+    for (const each of [log, other]) expect(standings(each.current!)).toBe('a:up b:up c:removing d:removing')
   })
 
   it('writes nothing more when its life has ended, though answers to that life still come in', async () => {
