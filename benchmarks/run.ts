@@ -1,81 +1,81 @@
 /** `npm run bench`: how fast peers answer, next to what their libp2p streams could do. See README.md. */
-import { Belongings } from './belongings.ts'
-import { clientCases, fill, measure, rawCases, select } from './cases.ts'
-import { connect, startCluster } from './cluster.ts'
-import { readOptions, usage, type Options } from './options.ts'
-import { RawStreams } from './raw-streams.ts'
-import { circumstances, formatReport, reportOf, type Report } from './report.ts'
+import { Belongings } from './harness/belongings.ts'
+import { measureInTurn, type Measured } from './harness/measure.ts'
+import { pairedRatio, ratiosOf, type Ratios } from './harness/ratios.ts'
+import type { Findings } from './harness/report.ts'
+import { cellsOf, complete, problemsOf, resultColumns, resultOf } from './harness/results.ts'
+import { runBenchmark, type Session } from './harness/session.ts'
+import type { Table } from './harness/tables.ts'
+import { Workload } from './harness/workload.ts'
+import { peersCases, select, type PeersCase } from './peers/cases.ts'
+import { connect, startCluster } from './peers/cluster.ts'
+import { peersUsage, readPeersOptions, type PeersOptions } from './peers/options.ts'
+import { RawStreams } from './raw/raw-streams.ts'
 
-/** A run ends by then, in ms, whatever happens. */
 const maxRunMs = 175_000
 
-/** By then it ends by force, in ms. */
-const maxEndMs = 4_000
-
-const interrupted = 130
-
-async function bench({ settings, only }: Options, signal: AbortSignal): Promise<Report> {
-  const known = circumstances(settings)
+async function run(
+  { settings, seed, only }: PeersOptions,
+  { signal, progress }: Session
+): Promise<Findings & { tables: Table[] }> {
+  const { peers, replicas, inFlight } = settings
   await using belongings = new Belongings(signal)
   progress('starting')
-  await using raw = await RawStreams.open(belongings, settings.peers)
+  await using raw = await RawStreams.open(belongings, peers)
+  const rawPids = belongings.pids
   const addresses = await startCluster(belongings, settings, signal)
+  const peerPids = belongings.pids.filter(pid => !rawPids.includes(pid))
   await using direct = await connect(addresses, 'direct')
   await using forward = await connect(addresses, 'forward')
   progress(`storing ${settings.keys} keys`)
-  await fill(direct, settings, signal)
-  const cases = [
-    ...rawCases(raw, settings),
-    ...clientCases('direct', direct, settings),
-    ...clientCases('forward', forward, settings)
-  ]
-  const results = await measure(select(cases, only), {
-    pids: belongings.pids,
-    settings,
-    signal,
-    progress
-  })
+  const workload = new Workload({ seed, ...settings })
+  await workload.fill((key, value) => direct.put(key, value), { signal })
+  const clients = Object.entries({ direct, forward })
+  const cases = peersCases({ raw, rawPids, clients, peerPids, workload, replicas, inFlight })
+  const measured = await measureInTurn(select(cases, only), { ...settings, signal, progress })
   progress('stopping')
-  return reportOf(known, results)
+  const done = complete(measured)
+  const ratios = ratiosOfRaw(done)
+  return {
+    results: done.map(resultOf),
+    ratios,
+    notes: problemsOf(measured),
+    tables: inFlight.map(count => tableOf(count, done, ratios))
+  }
 }
 
-/** Shows what is done, on one line of a terminal. */
-function progress(what: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`)
-}
-
-/** Aborts at Ctrl-C, SIGTERM or when the run takes too long; at a second signal the process ends at once. */
-function endOfRun(): AbortSignal {
-  const ending = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (ending.signal.aborted) process.exit(interrupted)
-      process.exitCode = interrupted
-      ending.abort(new Error('interrupted'))
+/** Of each case over the raw streams with the same messages, by name and number in flight. */
+function ratiosOfRaw(measured: ReadonlyArray<Measured<PeersCase>>): Ratios {
+  return ratiosOf(
+    measured.flatMap(({ case: one, measurement }) => {
+      const floor = measured.find(
+        ({ case: { name, inFlight } }) => name === one.floor && inFlight === one.inFlight
+      )
+      if (floor === undefined) return []
+      return [[ratioName(one), pairedRatio(measurement.rates, floor.measurement.rates)] as const]
     })
-  }
-  setTimeout(() => ending.abort(new Error(`the run took more than ${maxRunMs} ms`)), maxRunMs).unref()
-  setTimeout(() => process.exit(1), maxRunMs + maxEndMs).unref()
-  return ending.signal
+  )
 }
 
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2))
-  if (options === undefined) {
-    console.log(usage)
-    return
-  }
-  const report = await bench(options, endOfRun())
-  progress('')
-  console.log(options.json ? JSON.stringify(report, undefined, 2) : formatReport(report))
+function ratioName({ ratio = '', inFlight }: PeersCase): string {
+  return `${ratio}/${inFlight}`
 }
 
-try {
-  await main()
-} catch (error) {
-  progress('')
-  console.error(error instanceof Error ? error.message : error)
-  process.exitCode ??= 1
+function tableOf(count: number, measured: ReadonlyArray<Measured<PeersCase>>, ratios: Ratios): Table {
+  const rows = measured
+    .filter(({ case: { inFlight } }) => inFlight === count)
+    .map(one => {
+      const ratio = ratios[ratioName(one.case)]
+      const share = ratio === undefined ? '' : `${Math.round(ratio * 100)} %`
+      return [one.case.name, ...cellsOf(resultOf(one)), share]
+    })
+  return { title: `${count} in flight`, head: ['', ...resultColumns, 'of raw'], rows }
 }
-// What has not ended by now must not keep the process.
-process.exit()
+
+await runBenchmark({
+  name: 'peers',
+  usage: peersUsage,
+  readOptions: readPeersOptions,
+  maxRunMs: () => maxRunMs,
+  run
+})

@@ -4,11 +4,11 @@
  */
 import { fileURLToPath } from 'node:url'
 
-const dist = new URL('../dist/', import.meta.url)
+const dist = new URL('../../dist/', import.meta.url)
 
 export const command = fileURLToPath(new URL('bin/annulus.js', dist))
 
 // The types come from the sources, so that they can be checked before anything is built.
-export const { createClient } = (await import(
+export const { createClient, createPeer } = (await import(
   new URL('src/index.js', dist).href
-)) as typeof import('../src/index.ts')
+)) as typeof import('../../src/index.ts')

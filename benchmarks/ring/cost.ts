@@ -3,11 +3,11 @@
  * join, and what changes hands by it. Run with `node benchmarks/ring.ts`.
  */
 import { hash } from 'node:crypto'
-import { difference } from '../src/core/ring/difference.ts'
-import { positionOf } from '../src/core/ring/position.ts'
-import { Ring } from '../src/core/ring/ring.ts'
-import { peerIdOf } from '../test/support/peer-ids.ts'
-import type { RingMember } from '../src/core/member.ts'
+import { difference } from '../../src/core/ring/difference.ts'
+import { positionOf } from '../../src/core/ring/position.ts'
+import { Ring } from '../../src/core/ring/ring.ts'
+import { peerIdOf } from '../../test/support/peer-ids.ts'
+import type { RingMember } from '../../src/core/member.ts'
 
 const vnodes = 128
 const copies = 3

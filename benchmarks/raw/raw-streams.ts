@@ -2,14 +2,24 @@
  * The floor: rounds of bare frames to echo processes, each over a libp2p stream that stays open. What a put
  * or a get would cost if messages were all there is to it.
  */
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { Belongings } from './belongings.ts'
-import { echoProtocol, FrameStream } from './frames.ts'
+import type { Belongings } from '../harness/belongings.ts'
+import { echoProtocol, FrameStream, type Frame } from './frames.ts'
 import { createRawNode } from './raw-node.ts'
 
 const echoServer = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
+
+export interface Round {
+  /** To so many of the processes at once, in turn as a ring spreads keys. */
+  readonly to: number
+  /** Done when so many have answered; left out: all. */
+  readonly need?: number
+  /** They answer when it is on their disk; default no. */
+  readonly toDisk?: boolean
+}
 
 export class RawStreams implements AsyncDisposable {
   readonly #node: Libp2p
@@ -26,10 +36,12 @@ export class RawStreams implements AsyncDisposable {
 
   /** Starts `count` echo processes and opens a stream to each. */
   static async open(belongings: Belongings, count: number): Promise<RawStreams> {
-    const servers = Array.from({ length: count }, () => belongings.spawn(echoServer, []))
+    const servers = Array.from({ length: count }, (_, i) =>
+      belongings.spawn(echoServer, [join(belongings.folder, `raw-${i}`)])
+    )
     const addresses = await Promise.all(servers.map(server => server.says('ready')))
     const inFlight = new Map<number, () => void>()
-    const answered = (id: number): void => {
+    const answered = ({ id }: Frame): void => {
       inFlight.get(id)?.()
       inFlight.delete(id)
     }
@@ -43,26 +55,26 @@ export class RawStreams implements AsyncDisposable {
 
   /** A frame to the first of the processes and back. */
   toOne(): Promise<void> {
-    return this.#round(0, 1)
+    return this.#send(0, { to: 1 })
   }
 
-  /** A frame each to `fanOut` of the processes at once, in turn as a ring spreads keys, and all back. */
-  toSome(fanOut: number): Promise<void> {
+  /** A frame each to some of the processes at once, and back. */
+  round(round: Round): Promise<void> {
     const first = this.#next
     this.#next = (first + 1) % this.#streams.length
-    return this.#round(first, fanOut)
+    return this.#send(first, round)
   }
 
-  #round(first: number, fanOut: number): Promise<void> {
+  #send(first: number, { to, need = to, toDisk = false }: Round): Promise<void> {
     return new Promise(resolve => {
-      let missing = fanOut
+      let missing = need
       const answered = (): void => {
         if (--missing === 0) resolve()
       }
-      for (let i = 0; i < fanOut; i++) {
+      for (let i = 0; i < to; i++) {
         this.#lastId = (this.#lastId + 1) >>> 0
         this.#inFlight.set(this.#lastId, answered)
-        this.#streams[(first + i) % this.#streams.length]!.send(this.#lastId)
+        this.#streams[(first + i) % this.#streams.length]!.send({ id: this.#lastId, toDisk })
       }
     })
   }

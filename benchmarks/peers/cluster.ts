@@ -1,18 +1,22 @@
 /** The peers that are measured, each a process of its own with a folder of its own, and clients of theirs. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client } from '../src/api.ts'
-import type { Belongings } from './belongings.ts'
+import type { Client } from '../../src/api.ts'
+import type { Belongings } from '../harness/belongings.ts'
 import { command, createClient } from './library.ts'
-import type { Settings } from './options.ts'
 
 /** Between two looks at whether the ring has come to rest, in ms. */
 const pollMs = 100
 
+export interface ClusterInit {
+  readonly peers: number
+  readonly replicas: number
+}
+
 /** Starts the peers; resolves with their addresses when all are on the ring and nothing moves any more. */
 export async function startCluster(
   belongings: Belongings,
-  { peers, replicas }: Settings,
+  { peers, replicas }: ClusterInit,
   signal: AbortSignal
 ): Promise<string[]> {
   const start = (number: number, ...flags: string[]): Promise<string> =>
