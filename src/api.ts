@@ -70,6 +70,8 @@ export interface MemberStatus extends MemberInfo {
   readonly records: number | null
   /** Bytes of those records as encoded; null when the member did not answer. */
   readonly bytes: number | null
+  /** Records that are damaged on its disk and not repaired yet; null when the member did not answer. */
+  readonly damaged: number | null
   /** Version of the program, for example "0.1.0"; null when the member did not answer. */
   readonly version: string | null
 }
@@ -85,12 +87,20 @@ export interface TransferStatus {
   /** Records sent or received so far. */
   readonly records: number
   readonly bytes: number
-  /** Records that are known to differ and have not moved yet; more may be found. */
+  /** Records that are still to move, as far as can be told; more may be found. */
   readonly recordsLeft: number
-  /** Bytes of records per second, since the transfer began. */
+  /** Bytes of records per second, over the last 15 seconds. */
   readonly bytesPerSecond: number
+  /** How long it will take at that rate, in seconds; null where that cannot be told. */
+  readonly secondsLeft: number | null
   /** What it waits for, in words, or null. */
   readonly waitsFor: string | null
+}
+
+/** How a transfer goes that this peer has begun; of one that finds nothing to move nothing is told. */
+export interface TransferEvent extends TransferStatus {
+  /** `began`: it found something to move, or has to wait. `progress`: at most one a second. */
+  readonly phase: 'began' | 'progress' | 'ended'
 }
 
 export interface TransitionStatus {
@@ -110,6 +120,11 @@ export interface Status {
   readonly epoch: number
   /** The replication factor, N. */
   readonly replicas: number
+  /**
+   * Deletes of before this time are forgotten for good, and so is what expired before it; in ms since 1970, null
+   * where nothing was purged yet.
+   */
+  readonly purgedBefore: number | null
   readonly members: MemberStatus[]
   readonly transition: TransitionStatus | null
   readonly transfers: TransferStatus[]
@@ -241,6 +256,10 @@ export interface Events {
   ready: { readonly peerId: string; readonly multiaddrs: string[] }
   /** What the peer waits for while it is not ready, in words. */
   waiting: { readonly reason: string }
+  /** This peer moves records. */
+  transfer: TransferEvent
+  /** Deleted and expired records of before a time, in ms since 1970, are dropped from this peer's store. */
+  purged: { readonly before: number; readonly records: number }
   /** The peer is no member any more: it left, or the others removed it (then it joins anew by itself). */
   gone: { readonly standing: 'left' | 'removed' }
   /** The peer stopped by itself, and why. */

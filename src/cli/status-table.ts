@@ -7,7 +7,7 @@ import type {
   TransitionStatus,
   TransferStatus
 } from '../api.ts'
-import { formatBytes, formatCount, plural } from './units.ts'
+import { formatBytes, formatCount, formatSeconds, plural } from './units.ts'
 
 const livenessLetter: Record<MemberLiveness, string> = { alive: 'U', suspect: 'S', down: 'D' }
 
@@ -61,9 +61,11 @@ export function formatStatus(status: Status): string {
     `Network ${network}, cluster ${clusterId}, epoch ${epoch}, ${plural(replicas, 'replica')} of each record`,
     '',
     ...formatMembers(status.members),
+    ...formatDamage(status.members),
     '',
     formatTransition(status.transition),
-    ...formatTransfers(status.transfers)
+    ...formatTransfers(status.transfers),
+    ...formatPurge(status.purgedBefore)
   ].join('\n')
 }
 
@@ -79,6 +81,18 @@ function formatMembers(members: readonly MemberStatus[]): string[] {
       .join('  ')
       .trimEnd()
   )
+}
+
+/** Damage is rare: it has no column, only lines where there is any. */
+function formatDamage(members: readonly MemberStatus[]): string[] {
+  return members
+    .filter(({ damaged }) => (damaged ?? 0) > 0)
+    .map(({ peerId, damaged }) => `Damaged on ${peerId}: ${plural(damaged ?? 0, 'record')}, being repaired`)
+}
+
+function formatPurge(purgedBefore: number | null): string[] {
+  if (purgedBefore === null) return []
+  return [`Deletes forgotten for good: those before ${new Date(purgedBefore).toISOString()}`]
 }
 
 function formatTransition(transition: TransitionStatus | null): string {
@@ -97,11 +111,12 @@ function formatTransfers(transfers: readonly TransferStatus[]): string[] {
   return [
     'Transfers:',
     ...transfers.map(transfer => {
-      const { peerId, kind, records, bytes, recordsLeft, bytesPerSecond, waitsFor } = transfer
-      const left = recordsLeft > 0 ? `, ${formatCount(recordsLeft)} known to be left` : ''
+      const { peerId, kind, records, bytes, recordsLeft, bytesPerSecond, secondsLeft, waitsFor } = transfer
+      const left = recordsLeft > 0 ? `, some ${formatCount(recordsLeft)} left` : ''
       const rate = bytesPerSecond > 0 ? `, ${formatBytes(bytesPerSecond)}/s` : ''
+      const time = secondsLeft === null ? '' : `, ${formatSeconds(secondsLeft)} left`
       const waits = waitsFor === null ? '' : `; waits for ${waitsFor}`
-      return `  ${peerId} ${transferVerb[kind]}: ${plural(records, 'record')}, ${formatBytes(bytes)} so far${left}${rate}${waits}`
+      return `  ${peerId} ${transferVerb[kind]}: ${plural(records, 'record')}, ${formatBytes(bytes)} so far${left}${rate}${time}${waits}`
     })
   ]
 }

@@ -35,12 +35,13 @@ async function status(flags: StatusFlags): Promise<void> {
 
 /** The document that scripts rely on: these fields, by these names, whatever else the library adds. */
 export function statusDocument(status: Status): unknown {
-  const { network, clusterId, epoch, replicas, members, transition, transfers } = status
+  const { network, clusterId, epoch, replicas, purgedBefore, members, transition, transfers } = status
   return {
     network,
     clusterId,
     epoch,
     replicas,
+    purgedBefore,
     members: members.map(member => ({
       peerId: member.peerId,
       life: member.life,
@@ -51,6 +52,7 @@ export function statusDocument(status: Status): unknown {
       share: member.share,
       records: member.records,
       bytes: member.bytes,
+      damaged: member.damaged,
       version: member.version
     })),
     transition,

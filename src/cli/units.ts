@@ -32,6 +32,17 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`
 }
 
+/** Seconds for people, to two units: `8 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. */
+export function formatSeconds(seconds: number): string {
+  const two = (count: number): string => String(count).padStart(2, '0')
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`
+  const hours = Math.floor(minutes / 60)
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
 const bytesByUnit = {
   B: 1,
   kB: 1e3,

@@ -9,6 +9,7 @@ import type {
 } from '../api.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { AddressBook } from './ports.ts'
+import { purgeTimeMs } from './record/purged.ts'
 import type { Calls } from './rpc-types.ts'
 import type { Topology } from './topology/topology.ts'
 
@@ -19,6 +20,7 @@ const describeTimeoutMs = 1_500
 export interface SelfDescription {
   readonly records: number
   readonly bytes: number
+  readonly damaged: number
   readonly version: string
   readonly transfers: TransferStatus[]
   /** What the next entry of the log waits for, where this peer is an acceptor; else empty. */
@@ -74,6 +76,7 @@ export async function describeCluster(
     ...member,
     records: descriptions[i]?.records ?? null,
     bytes: descriptions[i]?.bytes ?? null,
+    damaged: descriptions[i]?.damaged ?? null,
     version: descriptions[i]?.version ?? null
   }))
   const waitingFor =
@@ -83,6 +86,7 @@ export async function describeCluster(
     clusterId: topology.clusterId,
     epoch: topology.epoch,
     replicas: topology.replicas,
+    purgedBefore: topology.purgedBefore === 0 ? null : purgeTimeMs(topology.purgedBefore),
     members: status,
     transition: transitionOf(topology, waitingFor),
     transfers: descriptions.flatMap(description => description?.transfers ?? [])

@@ -4,6 +4,7 @@
  * removed and joins anew gets another one of these.
  */
 import { hash } from 'node:crypto'
+import type { TransferEvent } from '../api.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
@@ -57,6 +58,9 @@ export interface LifeInit {
   readonly transferBytesPerSecond?: number
   /** True where this member may have missed writes. */
   readonly isReturning: boolean
+  readonly onTransfer?: (event: TransferEvent) => void
+  /** See Purger. */
+  readonly onPurged?: (purgedBefore: number, records: number) => void
   /** Requests that concern the peer as a whole rather than one of its parts. */
   readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
   /** Another process runs as this peer: a copied data folder. This life must end. */
@@ -122,7 +126,10 @@ export class Life {
       { self, removeAfterMs: init.removeAfterMs, tombstoneGraceMs }
     )
     this.#store = new VisibleStore({ store, topology: () => log.current }, { self })
-    this.#purger = new Purger({ clock, random, store, log, logger }, { tombstoneGraceMs })
+    this.#purger = new Purger(
+      { clock, random, store, log, logger, onPurged: init.onPurged },
+      { tombstoneGraceMs }
+    )
     this.#purgeReporter = new PurgeReporter(
       {
         clock,
@@ -165,7 +172,8 @@ export class Life {
         logger,
         domains: this.#domains,
         isAlive: member => liveness.isAlive(member),
-        report: (epoch, signal) => reporter.report(epoch, signal)
+        report: (epoch, signal) => reporter.report(epoch, signal),
+        onTransfer: init.onTransfer
       },
       { self, isReturning: init.isReturning }
     )

@@ -11,6 +11,7 @@ import { Life, type LifeInit } from './life.ts'
 import { askAround, greetOthers, keepInTouch, meet } from './meeting.ts'
 import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
+import { purgeTimeMs } from './record/purged.ts'
 import type { Routes } from './requests/dispatcher.ts'
 import { AcceptorDamagedError } from './topology/acceptor.ts'
 import { LogDamagedError, TopologyLog } from './topology/log.ts'
@@ -160,6 +161,9 @@ export class Membership {
         boot: this.#identity.boot,
         removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
         isReturning,
+        onTransfer: event => this.#components.events.emit('transfer', event),
+        onPurged: (purgedBefore, records) =>
+          this.#components.events.emit('purged', { before: purgeTimeMs(purgedBefore), records }),
         routes: this.#init.routes,
         onDuplicate
       }

@@ -48,6 +48,7 @@ import {
 } from './ports.ts'
 import type { ResponseBody } from './rpc-types.ts'
 import type { GetOutcome } from './register/get.ts'
+import { slotCount } from './record/fingerprints.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { orAbort, sleep } from './time.ts'
 import type { PetitionWish } from './topology/petitioner.ts'
@@ -362,6 +363,7 @@ export class PeerCore implements Peer {
     const life = this.#life()
     return {
       ...this.#components.store.usage(),
+      damaged: this.#components.store.fingerprints.damaged(0, slotCount).length,
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting

@@ -14,6 +14,7 @@ const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStat
   share: 0.5,
   records: 1234,
   bytes: 1536,
+  damaged: 0,
   version: '0.1.0',
   ...changes
 })
@@ -23,6 +24,7 @@ const status: Status = {
   clusterId: 'c1',
   epoch: 7,
   replicas: 3,
+  purgedBefore: null,
   members: [
     member('12D3A'),
     member('12D3B', {
@@ -74,14 +76,23 @@ it('says what moves, and what that waits for', () => {
         bytes: 10,
         recordsLeft: 1_200,
         bytesPerSecond: 5,
+        secondsLeft: 3_750,
         waitsFor: 'bandwidth'
       }
     ]
   })
   expect(text).toContain('Transition: opened at epoch 7: 12D3D joins, 12D3C leaves; waits for 12D3D')
   expect(text).toContain(
-    '  12D3D takes over: 1 record, 10 B so far, 1,200 known to be left, 5 B/s; waits for bandwidth'
+    '  12D3D takes over: 1 record, 10 B so far, some 1,200 left, 5 B/s, 1 h 02 m left; waits for bandwidth'
   )
+})
+
+it('says what is damaged, and before what time deletes are forgotten, where there is such', () => {
+  const [a, b] = status.members
+  const members = [a!, { ...b!, damaged: null }, member('12D3E', { damaged: 2 })]
+  const text = formatStatus({ ...status, members, purgedBefore: Date.UTC(2026, 10, 21, 9, 30) })
+  expect(text.match(/^Damaged .*$/gm)).toEqual(['Damaged on 12D3E: 2 records, being repaired'])
+  expect(text).toContain('Deletes forgotten for good: those before 2026-11-21T09:30:00.000Z')
 })
 
 it('keeps the names that scripts rely on', () => {
@@ -91,6 +102,7 @@ it('keeps the names that scripts rely on', () => {
     'clusterId',
     'epoch',
     'replicas',
+    'purgedBefore',
     'members',
     'transition',
     'transfers'
@@ -105,6 +117,7 @@ it('keeps the names that scripts rely on', () => {
       'share',
       'records',
       'bytes',
+      'damaged',
       'version'
     ])
   )

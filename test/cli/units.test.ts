@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatSeconds,
   parseBytes,
   parseDuration,
   plural
@@ -71,6 +72,17 @@ test.each([
   [5e15, '4.4 PiB']
 ])('%i bytes are shown as %s', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text)
+})
+
+test.each([
+  [0, '0 s'],
+  [59, '59 s'],
+  [125, '2 m 05 s'],
+  [3_600, '1 h 00 m'],
+  [86_399, '23 h 59 m'],
+  [100_000, '1 d 3 h']
+])('%i seconds are shown as %s', (seconds, text) => {
+  expect(formatSeconds(seconds)).toBe(text)
 })
 
 it('counts with thousands apart and the right ending', () => {

@@ -12,7 +12,14 @@ import { TransportError, type AddressBook } from '../../src/core/ports.ts'
 import type { Calls } from '../../src/core/rpc-types.ts'
 import { id, nameOf, run } from './topology/script.ts'
 
-const idle: SelfDescription = { records: 1, bytes: 100, version: '0.1.0', transfers: [], waitingFor: [] }
+const idle: SelfDescription = {
+  records: 1,
+  bytes: 100,
+  damaged: 0,
+  version: '0.1.0',
+  transfers: [],
+  waitingFor: []
+}
 
 function viewOf(script: string, down = ''): MembersView {
   return {
@@ -89,7 +96,7 @@ describe('the status of a cluster', () => {
   const script = 'found a; open +b +c; close'
 
   it('puts together what all members say of themselves', async () => {
-    const moved = { records: 1, bytes: 2, recordsLeft: 3, bytesPerSecond: 4 }
+    const moved = { records: 1, bytes: 2, recordsLeft: 3, bytesPerSecond: 4, secondsLeft: 5 }
     const transfer = { peerId: id('b').peerId, kind: 'take', ...moved, waitsFor: null } as const
     const { calls } = callsTo({ a: idle, b: { ...idle, records: 7, transfers: [transfer] }, c: idle })
     const status = await describeCluster(viewOf(script), calls)
@@ -110,7 +117,17 @@ describe('the status of a cluster', () => {
     })
     const { members } = await describeCluster(viewOf(script, 'c'), calls)
     expect(asked.sort()).toEqual(['a', 'b'])
-    for (const member of members) expect(member).toMatchObject({ records: null, bytes: null, version: null })
+    for (const member of members)
+      expect(member).toMatchObject({ records: null, bytes: null, damaged: null, version: null })
+  })
+
+  it('says before what time deletes are forgotten, once any are', async () => {
+    const { calls } = callsTo({ a: idle, b: idle, c: { ...idle, damaged: 2 } })
+    const status = await describeCluster(viewOf(script), calls)
+    expect(status.purgedBefore).toBeNull()
+    expect(status.members.map(({ damaged }) => damaged).sort()).toEqual([0, 0, 2])
+    const purged = await describeCluster(viewOf(`${script}; purge 0 9000; purge 7001 9000`), calls)
+    expect(purged.purgedBefore).toBe(7)
   })
 
   it('tells what a transition waits for by whoever knows', async () => {

@@ -11,7 +11,7 @@ import { EpochMovedError } from './ask.ts'
 import type { Domain } from './domain.ts'
 import type { Dealing, Domains } from './domains.ts'
 import type { NodeSums } from './node-sums.ts'
-import type { SessionProgress } from './progress.ts'
+import { waiting, type SessionProgress } from './progress.ts'
 import { reconcile, type SessionComponents } from './session.ts'
 import { allSlots, childrenOf, isLeaf, rootNode, slotsOf } from './slot-tree.ts'
 
@@ -114,7 +114,7 @@ async function give(
     if (!(error instanceof TransportError || error instanceof EpochMovedError)) throw error
     // A member that is away, or behind, is offered them again at the next pass.
     away.add(memberKey(member))
-    progress.waitsFor = `${member.peerId} to take what it now replicates`
+    waiting(progress, `${member.peerId} to take what it now replicates`)
     return undefined
   }
 }

@@ -4,7 +4,7 @@
  * over what it no longer replicates. Beside that it has damaged records repaired. One thing at a time: a hand-over
  * has ended before a take begins, so nothing is dropped that a take counts on.
  */
-import type { TransferStatus } from '../../api.ts'
+import type { TransferEvent, TransferStatus } from '../../api.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { slotCount } from '../record/fingerprints.ts'
 import { orAbort } from '../time.ts'
@@ -30,6 +30,7 @@ export interface MoverComponents extends Omit<SessionComponents, 'epoch'> {
   readonly isAlive: (member: MemberId) => boolean
   /** Tells the acceptors, until the epoch moves or the signal aborts, that this taker is done. */
   readonly report: (epoch: number, signal: AbortSignal) => Promise<void>
+  readonly onTransfer?: ((event: TransferEvent) => void) | undefined
 }
 
 export interface MoverInit {

@@ -92,6 +92,8 @@ class Session {
   readonly #kind: SessionDomain
   readonly #calls: SessionCalls
   readonly #exchange: Exchange
+  /** Of each node that is to be split, how many records differ there at the least. */
+  readonly #leastIn = new Map<number, number>()
   #wasEqual = true
 
   constructor(components: SessionComponents, init: SessionInit) {
@@ -107,6 +109,15 @@ class Session {
   }
 
   async run(): Promise<SessionResult> {
+    try {
+      return await this.#run()
+    } finally {
+      // What it did not come to is found again by the next one.
+      this.#init.progress.left = 0
+    }
+  }
+
+  async #run(): Promise<SessionResult> {
     this.#noteDamagedHere()
     // The next to be split come last, so that the walk goes down before it goes on.
     const toSplit = [...(this.#init.within ?? [rootNode])].reverse()
@@ -138,6 +149,10 @@ class Session {
     const answer = await this.#calls.ask({ compareNodes }, 'nodesCompared')
     for (const slot of answer.damagedSlots) this.#exchange.damagedThere.add(slot)
     progress.comparedBytes += compareNodes.sums.length + answer.differing.length
+    for (const parent of parents) {
+      progress.left -= this.#leastIn.get(parent) ?? 0
+      this.#leastIn.delete(parent)
+    }
     return unpackDifferences(answer.differing, nodes.length).map(({ index, count }) => ({
       node: nodes[index]!,
       mine: mine[index]!.count,
@@ -149,19 +164,28 @@ class Session {
   async #settle(differing: readonly Differing[]): Promise<number[]> {
     const toSplit: number[] = []
     const { progress } = this.#init
+    progress.left += sumOf(differing, each => this.#leastLeft(each))
+    progress.changed()
     for (const { what, nodes } of runsOf(differing, each => this.#remedyFor(each))) {
       const numbers = nodes.map(({ node }) => node)
-      const { left } = progress
-      if (what === 'pull') progress.left += sumOf(nodes, ({ theirs }) => theirs)
-      if (what === 'push') progress.left += sumOf(nodes, ({ mine }) => mine)
-      if (what === 'split') toSplit.push(...numbers)
+      if (what === 'split') {
+        for (const each of nodes) this.#leastIn.set(each.node, this.#leastLeft(each))
+        toSplit.push(...numbers)
+        continue
+      }
+      const leftAfter = progress.left - sumOf(nodes, each => this.#leastLeft(each))
       if (what === 'pull') await this.#exchange.pullNodes(numbers)
       if (what === 'push') await this.#exchange.pushNodes(numbers)
-      if (what === 'list') await this.#list(numbers)
+      if (what === 'list') await this.#list(numbers, leftAfter)
       // What was counted and did not move is damaged, gone, or there by now.
-      progress.left = left
+      progress.left = leftAfter
     }
     return toSplit
+  }
+
+  /** How many records in a node have to move at the least: all of them where one side holds nothing. */
+  #leastLeft({ mine, theirs }: Differing): number {
+    return this.#init.kind === 'handed-over' ? Math.max(0, mine - theirs) : Math.abs(mine - theirs)
   }
 
   #remedyFor({ node, mine, theirs }: Differing): Remedy {
@@ -173,8 +197,8 @@ class Session {
     return isLeaf(node) || listed <= maxListedNode ? 'list' : 'split'
   }
 
-  /** Finds out record by record what differs in these nodes, and moves it. */
-  async #list(nodes: readonly number[]): Promise<void> {
+  /** Finds out record by record what differs in these nodes, and moves it. `leftAfter`: what is left elsewhere. */
+  async #list(nodes: readonly number[], leftAfter: number): Promise<void> {
     const mine: RecordHead[] = []
     for (const node of nodes) {
       for await (const head of this.#components.sums.heads(this.#init.domain, slotsOf(node))) mine.push(head)
@@ -186,6 +210,7 @@ class Session {
     const answer = await this.#calls.ask({ listNodes }, 'nodesListed')
     for (const slot of answer.damagedSlots) this.#exchange.damagedThere.add(slot)
     this.#init.progress.comparedBytes += fingerprints.length + answer.heads.length + 2 * answer.unknown.length
+    this.#init.progress.left = leftAfter
     const onlyMine = answer.unknown.map(index => mine[index] ?? this.#calls.refuse())
     await this.#exchangeListed(onlyMine, unpackHeads(answer.heads, maxFingerprints))
   }

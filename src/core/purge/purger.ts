@@ -27,6 +27,8 @@ export interface PurgerComponents {
   readonly store: Pick<Store, 'heads' | 'drop' | 'writeMeta'>
   readonly log: Pick<TopologyLog, 'current'> & { onChange(listener: () => void): () => void }
   readonly logger: Logger
+  /** Told when what a purge made an end of has been dropped here: before what time, and how many records. */
+  readonly onPurged?: ((purgedBefore: number, records: number) => void) | undefined
 }
 
 export interface PurgerInit {
@@ -98,7 +100,7 @@ export class Purger {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { clock, store, logger } = this.#components
+    const { clock, store, logger, onPurged } = this.#components
     const purgedBefore = this.#purgedBefore
     let oldest = Infinity
     let dropped = 0
@@ -116,7 +118,9 @@ export class Purger {
       if (signal.aborted) return
     }
     this.#swept = { purgedBefore, oldest: oldest === Infinity ? 0 : Math.ceil(oldest) }
-    if (dropped > 0) logger.info('has dropped what was purged', { records: dropped })
+    if (dropped === 0) return
+    logger.info('has dropped what was purged', { records: dropped })
+    onPurged?.(purgedBefore, dropped)
   }
 
   async *#pages(signal: AbortSignal): AsyncGenerator<RecordHead[], void> {

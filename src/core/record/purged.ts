@@ -23,3 +23,8 @@ export function isPurged(record: RecordHead, purgedBefore: number): boolean {
   const end = endOf(record)
   return end !== undefined && end < purgedBefore
 }
+
+/** The time of a purge, in whole ms since 1970, as users see it. */
+export function purgeTimeMs(purgedBefore: number): number {
+  return Math.floor(purgedBefore / microsecondsPerMs)
+}
