@@ -87,6 +87,12 @@ export const verbGroups: readonly { readonly heading: string; readonly verbs: re
         takes: '<peer>',
         about: 'remove a member that will not come back, and replicate anew what it held',
         load: async () => (await import('./remove.ts')).defineRemove
+      },
+      {
+        name: 'restore',
+        takes: '',
+        about: 'the last resort: go on with the survivors when most members are lost for good',
+        load: async () => (await import('./restore.ts')).defineRestore
       }
     ]
   },

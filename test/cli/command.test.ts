@@ -18,6 +18,7 @@ const verbs = [
     'plan',
     'leave',
     'remove',
+    'restore',
     'import',
     'verify',
     'export'
@@ -62,6 +63,7 @@ describe('a usage error', () => {
     ['get k --consistency most', /'most' is invalid. Allowed choices are one, quorum, all/],
     [`get ${'k'.repeat(1025)}`, /the key has 1025 bytes; give one of at most 1024/],
     ['get', /missing required argument 'key'/],
+    ['restore', /required option '--survivors <peers...>' not specified/],
     ['status --peer nowhere', /--peer: nowhere is no multiaddr; write it like/],
     ['start --replicas 0', /--replicas is "0"; give a whole number from 1 to 15/],
     ['start --vnodes 5000', /--vnodes is "5000"; give a whole number from 1 to 1024/],
