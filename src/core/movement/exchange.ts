@@ -178,8 +178,8 @@ export class Exchange {
   #count(way: Moved, records: number, bytes: number): void {
     way.records += records
     way.bytes += bytes
-    moved(this.#init.progress, records, bytes)
     this.#init.progress.left -= records
+    moved(this.#init.progress, records, bytes)
   }
 
   async #isWanted({ position, version }: SentHead): Promise<boolean> {

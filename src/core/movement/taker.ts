@@ -8,12 +8,13 @@
  */
 import { memberKey, type MemberId } from '../member.ts'
 import { slotCount, slotOf } from '../record/fingerprints.ts'
+import { widthOf } from '../ring/range.ts'
 import { sleep } from '../time.ts'
 import type { Topology } from '../topology/topology.ts'
 import { pullCount, type Duty } from '../topology/transition.ts'
 import { slotsTouchedBy } from './domain.ts'
 import type { Domains } from './domains.ts'
-import type { SessionProgress } from './progress.ts'
+import { beginPart, type SessionProgress, waiting } from './progress.ts'
 import { reconcile, type SessionComponents } from './session.ts'
 
 /** Pause before sources that failed are asked again, in ms. */
@@ -52,7 +53,7 @@ export async function take(components: TakerComponents, init: TakerInit): Promis
       if (open.some(duty => lacks(duty, key))) failed.add(key)
     }
     if (open.length === 0) return
-    progress.waitsFor = waitsFor(open, init.self)
+    waiting(progress, waitsFor(open, init.self, components.isAlive))
     await sleep(components.clock, retryMs, init.signal)
   }
 }
@@ -123,10 +124,11 @@ async function session(
   const { epoch } = domains.topology
   const domain = domains.takenFrom(source)
   if (domain === undefined) return []
+  beginPartWith(source, { open, progress })
   try {
     const init = { member: source, kind: 'taken', domain, epoch, signal, progress } as const
     const { damagedThere } = await reconcile(components, init)
-    progress.waitsFor = undefined
+    waiting(progress, undefined)
     if (damagedThere.size > 0)
       components.logger.warn('a source has damaged records', { source: source.peerId })
     return open.filter(duty => lacks(duty, memberKey(source)) && !touches(duty, damagedThere))
@@ -135,6 +137,22 @@ async function session(
     components.logger.debug('taking from a source failed', { source: source.peerId, error: String(error) })
     return []
   }
+}
+
+/** What nobody was asked for yet is what there is to find: part of it with this source, the rest with others. */
+function beginPartWith(
+  source: MemberId,
+  { open, progress }: { readonly open: readonly OpenDuty[]; readonly progress: SessionProgress }
+): void {
+  const key = memberKey(source)
+  let [here, elsewhere] = [0, 0]
+  for (const duty of open) {
+    if (duty.credited.size > 0) continue
+    if (isSource(duty, key)) here += widthOf(duty.range)
+    else elsewhere += widthOf(duty.range)
+  }
+  // A session of what was taken already finds next to nothing: what is told goes on from the one before it.
+  if (here > 0) beginPart(progress, here, elsewhere)
 }
 
 function isSource({ sources }: Duty, key: string): boolean {
@@ -153,12 +171,12 @@ function touches({ range }: Duty, slots: ReadonlySet<number>): boolean {
   return false
 }
 
-function waitsFor(open: readonly OpenDuty[], self: MemberId): string {
+function waitsFor(open: readonly OpenDuty[], self: MemberId, isAlive: TakerComponents['isAlive']): string {
   const missing = new Set<string>()
   for (const duty of open) {
     for (const source of duty.sources)
       if (!duty.credited.has(memberKey(source)) && memberKey(source) !== memberKey(self))
-        missing.add(source.peerId)
+        missing.add(isAlive(source) ? source.peerId : `${source.peerId}, which does not answer`)
   }
-  return `records of ${open.length} ranges from ${[...missing].sort().join(', ')}`
+  return `records of ${open.length} ${open.length === 1 ? 'range' : 'ranges'} from ${[...missing].sort().join(', ')}`
 }

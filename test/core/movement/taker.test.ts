@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { sameMember, type MemberId } from '../../../src/core/member.ts'
 import { Domain } from '../../../src/core/movement/domain.ts'
 import { Domains } from '../../../src/core/movement/domains.ts'
-import { noProgress } from '../../../src/core/movement/progress.ts'
+import { noProgress, recordsLeft } from '../../../src/core/movement/progress.ts'
 import { take } from '../../../src/core/movement/taker.ts'
 import { positionOf } from '../../../src/core/ring/position.ts'
 import { wholeRing, type Range } from '../../../src/core/ring/range.ts'
@@ -201,12 +201,40 @@ describe('a taker', () => {
     expect(world.time.pending).toBe(0)
   })
 
+  it('says of whom it waits for whether they answer', async () => {
+    const { world, progress, stop, start } = make('a b x', 'x')
+    world.host('a').failing = 'lost'
+    world.host('a').isAlive = false
+    const taking = start([duty('a b', 2)])
+    await world.time.run(1_000)
+    expect(progress.waitsFor).toBe(
+      `records of 1 range from ${world.host('a').member.peerId}, which does not answer`
+    )
+    stop.abort(new Error('enough'))
+    await expect(taking).rejects.toThrow('enough')
+  })
+
+  it('reckons with what the sources have that it will ask later', async () => {
+    const { world, progress, start } = make('a b x', 'x')
+    const records = recordsOf(400)
+    for (const name of ['a', 'b']) await world.host(name).store.mergeAll(records)
+    const seen: Array<readonly [done: number, left: number]> = []
+    progress.changed = () => seen.push([progress.records, recordsLeft(progress)])
+    const taking = start([duty('a', 1, lower), duty('b', 1, upper)])
+    await world.settle(taking)
+    expect(progress.records).toBe(400)
+    expect(new Set(seen.map(([done]) => done)).size).toBeGreaterThan(1)
+    // Within what chance makes of it: the second half is only reckoned with while the first one is taken.
+    for (const [done, left] of seen) expect(Math.abs(done + left - 400), `${done} + ${left}`).toBeLessThan(80)
+    expect(recordsLeft(progress)).toBe(0)
+  })
+
   it('waits for nothing any more once a source is there, though it has nothing new', async () => {
     const { world, progress, start } = make('a b c x', 'x')
     world.host('a').failing = world.host('b').failing = 'unreachable'
     const taking = start([duty('a b', 2), duty('c', 1)])
     await world.time.run(400)
-    expect(progress.waitsFor).toContain('records of 1 ranges')
+    expect(progress.waitsFor).toContain('records of 1 range from')
     world.host('a').failing = undefined
     await world.time.run(510)
     expect(progress.waitsFor).toContain(world.host('b').member.peerId)
