@@ -24,6 +24,7 @@ import { formatPosition } from '../../src/core/ring/position.ts'
 import { wholeRing, type Range } from '../../src/core/ring/range.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
 import type { VirtualTime } from './clock.ts'
+import { Holdings } from './holdings.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -45,6 +46,8 @@ export class SimulatedDisk {
   readonly #syncMs: number
   readonly #contents = new MemoryStore()
   readonly #damaged = new Set<string>()
+  /** What is durable, and since when. */
+  readonly holdings = new Holdings()
   /** Who writes now. */
   #process: SimulatedProcess | undefined
   #inSync: Write[] = []
@@ -102,6 +105,7 @@ export class SimulatedDisk {
   /** Flips a bit in the record that it has at a position. */
   damage(position: Uint8Array): void {
     this.#damaged.add(formatPosition(position))
+    this.holdings.gone(position)
     this.counts.damages++
     // Memory answers before anything else happens, and takes no writes there from now on.
     void this.#contents.head(position).then(head => head && this.#contents.fingerprints.damage(head))
@@ -115,7 +119,9 @@ export class SimulatedDisk {
     this.#crash()
     const heads = await this.heads()
     for (const { position, version } of heads) {
-      if (this.#random.chance(0.5)) await this.#contents.drop(position, version)
+      if (!this.#random.chance(0.5)) continue
+      this.holdings.gone(position)
+      await this.#contents.drop(position, version)
     }
     this.loss = 'durable writes are missing from the end of the log'
     this.counts.losses++
@@ -124,6 +130,11 @@ export class SimulatedDisk {
   /** Records on it that are damaged. */
   get damaged(): number {
     return this.#damaged.size
+  }
+
+  /** Some records are durable now. */
+  kept(records: readonly StoredRecord[]): void {
+    this.holdings.kept(records, this.#time.nowMs)
   }
 
   /** Takes in a write; `settle` is called when it is synced or has failed. */
@@ -225,7 +236,11 @@ class DiskStore implements Store {
     await this.#alive()
     // Looked at as they are applied, since a record may be damaged while a write of it waits.
     const isSound = ({ position }: StoredRecord): boolean => !this.#damaged.has(formatPosition(position))
-    await this.#write(contents => contents.mergeAll(records.filter(isSound)))
+    await this.#write(contents => {
+      const sound = records.filter(isSound)
+      this.#disk.kept(sound)
+      return contents.mergeAll(sound)
+    })
     for (const { position } of records) this.#ensureSound(position)
   }
 
@@ -234,6 +249,7 @@ class DiskStore implements Store {
     let isDropped = false
     await this.#write(async contents => {
       isDropped = await contents.drop(position, version)
+      if (isDropped) this.#disk.holdings.gone(position)
       if (isDropped) this.#damaged.delete(formatPosition(position))
     })
     return isDropped
@@ -244,6 +260,7 @@ class DiskStore implements Store {
     let isRepaired = false
     await this.#write(async contents => {
       isRepaired = await contents.repair(position, record)
+      if (isRepaired) this.#disk.holdings.gone(position)
       if (isRepaired) this.#damaged.delete(formatPosition(position))
     })
     return isRepaired
@@ -290,6 +307,7 @@ class DiskStore implements Store {
     await this.#alive()
     await this.#write(async contents => {
       await contents.clear(keep)
+      this.#disk.holdings.clear()
       this.#damaged.clear()
       this.#disk.loss = undefined
     })

@@ -17,7 +17,7 @@ import type { SimulatedNetwork } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
 
 /** How long a dial to a peer that does not answer takes to fail, in ms. */
-const dialTimeoutMs = 1_000
+export const dialTimeoutMs = 1_000
 
 interface PendingRequest {
   readonly to: string

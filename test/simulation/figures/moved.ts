@@ -4,7 +4,6 @@
  * docs/movement.md and for its test.
  */
 import { movesOf, type Move } from '../../../src/core/plan/moves.ts'
-import { decodeHead } from '../../../src/core/record/codec.ts'
 import type { RecordHead } from '../../../src/core/record/record.ts'
 import { formatVersion } from '../../../src/core/record/version.ts'
 import { formatPosition } from '../../../src/core/ring/position.ts'
@@ -12,6 +11,7 @@ import { contains } from '../../../src/core/ring/range.ts'
 import type { Member, Topology } from '../../../src/core/topology/topology.ts'
 import { Request, Response } from '../../../src/wire/generated/messages.ts'
 import { SimulatedCluster } from '../cluster.ts'
+import { isOfSessions, sendingIn } from '../sessions-on-wire.ts'
 import type { Message } from '../wiretap.ts'
 import { Load, type LoadInit } from './load.ts'
 
@@ -135,16 +135,15 @@ class Tap {
   #otherBytes = 0
   #writtenBytes = 0
 
-  hear({ from, to, request, answer }: Message): void {
+  hear(message: Message): void {
+    const { request, answer } = message
     this.#writtenBytes += answer === undefined ? (request.writeRecord?.record.length ?? 0) : 0
     if (!isOfSessions(request)) return
-    const records = answer === undefined ? request.pushRecords?.records : recordsOf(answer)
-    const receiver = answer === undefined ? to.peerId : from
-    const message = answer === undefined ? Request.encode(request) : Response.encode(answer)
-    this.#otherBytes += message.length
-    for (const encoded of records ?? []) {
-      this.#otherBytes -= encoded.length
-      this.#sent.push({ to: receiver, head: decodeHead(encoded) })
+    this.#otherBytes += (answer === undefined ? Request.encode(request) : Response.encode(answer)).length
+    const { to, heads } = sendingIn(message) ?? { to: '', heads: [] }
+    for (const head of heads) {
+      this.#otherBytes -= head.size
+      this.#sent.push({ to, head })
     }
   }
 
@@ -159,16 +158,6 @@ class Tap {
       writtenBytes: this.#writtenBytes
     }
   }
-}
-
-function isOfSessions(request: Request): boolean {
-  const { compareNodes, listNodes, streamNodes, fetchRecords, offerVersions, pushRecords } = request
-  const asked = [compareNodes, listNodes, streamNodes, fetchRecords, offerVersions, pushRecords]
-  return asked.some(body => body !== undefined)
-}
-
-function recordsOf({ recordPage, recordStream }: Response): readonly Uint8Array[] {
-  return [...(recordPage?.records ?? []), ...(recordStream?.records ?? [])]
 }
 
 function repeatsIn(sent: readonly Sent[]): Sent[] {

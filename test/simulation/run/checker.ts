@@ -10,7 +10,20 @@ import type { Operation } from './history.ts'
 
 /** By the names that the documentation gives them, and: `log`, which all rest on: no two peers ever hold different
  * topologies of one epoch; `judge`: the two judges of G4 contradict each other; `crash`: what nobody expected. */
-export const guarantees = ['G1', 'G3', 'G4', 'G5', 'G6', 'G7', 'G8', 'G9', 'log', 'judge', 'crash'] as const
+export const guarantees = [
+  'G1',
+  'G2',
+  'G3',
+  'G4',
+  'G5',
+  'G6',
+  'G7',
+  'G8',
+  'G9',
+  'log',
+  'judge',
+  'crash'
+] as const
 export type Guarantee = (typeof guarantees)[number]
 
 export interface Violation {

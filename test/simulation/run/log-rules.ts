@@ -43,6 +43,14 @@ export class LogRules {
     complain: this.#complain
   })
 
+  /** Told of each topology that an entry makes, once, in the order in which they are heard of. */
+  onTopology: ((topology: Topology) => void) | undefined
+
+  /** Undefined where nobody told of that epoch yet. */
+  topologyAt(epoch: number): Topology | undefined {
+    return this.#topologies.get(epoch)
+  }
+
   /** Takes in a message that was sent. */
   saw({ from, to, request, answer }: Message): void {
     if (answer === undefined) this.#sawRequest(from, request)
@@ -88,7 +96,9 @@ export class LogRules {
   #follow(wire: Entry): void {
     const before = this.#topologies.get(wire.epoch - 1)
     if (before === undefined && wire.found === undefined) return
-    this.#topologies.set(wire.epoch, applyEntry(before, entryFromWire(wire)))
+    const topology = applyEntry(before, entryFromWire(wire))
+    this.#topologies.set(wire.epoch, topology)
+    this.onTopology?.(topology)
   }
 
   /** Whether nothing was told of this epoch before. */

@@ -15,6 +15,7 @@ const maxLineLength = 300
 
 export const inWords: Readonly<Record<Guarantee, string>> = {
   G1: 'placement is a function of the member set alone',
+  G2: 'a change of the ring moves only records whose replicas changed, and each of them once',
   G3: 'an acknowledged put is on disk at a quorum',
   G4: 'put, get and delete of one key are linearizable',
   G5: 'a key can be read and written while a quorum of its replicas can be reached',

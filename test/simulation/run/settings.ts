@@ -37,6 +37,16 @@ export const faultKinds = [
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
+/** Those that change who is there, or what time it is, and disturb nobody else. */
+export const quietKinds: ReadonlySet<FaultKind> = new Set([
+  'join',
+  'join-many',
+  'leave',
+  'remove',
+  'step-clock',
+  'stop-clock'
+])
+
 export interface SimulationSettings {
   readonly seed: number
   readonly profile: Profile

@@ -20,8 +20,10 @@ import {
 } from './guarantees/cluster.ts'
 import { History, describeOperation } from './history.ts'
 import { LogRules } from './log-rules.ts'
+import { MovementRules, type MovementCounts } from './movement-rules.ts'
 import { Nemesis } from './nemesis.ts'
 import { ProcessWatch } from './process-watch.ts'
+import { Quiet } from './quiet.ts'
 import type { Script } from './script.ts'
 import type { FaultKind, SimulationSettings } from './settings.ts'
 import { StampRules } from './stamp-rules.ts'
@@ -57,6 +59,7 @@ export interface RunResult {
   readonly violations: readonly Violation[]
   readonly operations: { readonly answered: number; readonly unknown: number; readonly refused: number }
   readonly availability: Availability
+  readonly movement: MovementCounts
   readonly faults: Readonly<Record<FaultKind, number>>
   /** Faults that were drawn and could not happen at their moment. */
   readonly skipped: Readonly<Record<FaultKind, number>>
@@ -117,7 +120,10 @@ class Run {
   readonly #nemesis: Nemesis
   readonly #workload: Workload
   readonly #process = new ProcessWatch()
-  readonly #rules = [new LogRules(), new StampRules()]
+  readonly #logRules = new LogRules()
+  readonly #stampRules = new StampRules()
+  readonly #movementRules: MovementRules
+  readonly #quiet: Quiet
   /** What was found besides what the history shows. */
   readonly #found: Violation[] = []
 
@@ -127,6 +133,12 @@ class Run {
     this.#script = options.script ?? scriptOf(settings)
     this.#cluster = this.#makeCluster()
     const cluster = this.#cluster
+    this.#quiet = new Quiet(cluster.time, settings)
+    this.#movementRules = new MovementRules(
+      { time: cluster.time, peers: cluster.peers, topologyAt: epoch => this.#logRules.topologyAt(epoch) },
+      { quietSinceMs: () => this.#quiet.sinceMs }
+    )
+    this.#logRules.onTopology = topology => this.#movementRules.moved(topology)
     cluster.wiretap.listen(message => {
       for (const rules of this.#rules) rules.saw(message)
     })
@@ -136,8 +148,10 @@ class Run {
       { cluster },
       {
         settings,
-        onFault: (kind, phase, victims) =>
+        onFault: (kind, phase, victims) => {
+          this.#quiet.fault(kind, phase)
           this.#note(`fault ${kind} ${phase} ${victims.map(({ index }) => `peer ${index}`).join(', ')}`)
+        }
       }
     )
     this.#workload = new Workload(
@@ -151,6 +165,11 @@ class Run {
         }
       }
     )
+  }
+
+  /** What listens to messages; the log first, as the others ask it. */
+  get #rules(): ReadonlyArray<LogRules | StampRules | MovementRules> {
+    return [this.#logRules, this.#stampRules, this.#movementRules]
   }
 
   async go(): Promise<RunResult> {
@@ -298,6 +317,7 @@ class Run {
         refused: history.count('refused')
       },
       availability: this.#watch.availability,
+      movement: this.#movementRules.counts,
       faults: this.#nemesis.counts,
       skipped: this.#nemesis.skipped,
       branches: this.#branches.counts,

@@ -16,6 +16,7 @@ export class Totals {
   readonly profiles: Partial<Record<Profile, number>> = {}
   readonly operations: Counts = {}
   readonly availability: Counts = {}
+  readonly movement: Counts = {}
   readonly faults: Counts = {}
   readonly skipped: Counts = {}
   readonly branches: Counts = {}
@@ -32,6 +33,7 @@ export class Totals {
     for (const name of [
       'operations',
       'availability',
+      'movement',
       'faults',
       'skipped',
       'branches',
@@ -55,6 +57,7 @@ export class Totals {
   /** What --json prints. */
   toJson(jobs: number): Record<string, unknown> {
     const { runs, repeated, violations, virtualMs, loadMs, profiles, operations, availability } = this
+    const { movement } = this
     const { faults, skipped, branches: taken, network, disk, seconds, availableShare } = this
     const sums = {
       runs,
@@ -66,7 +69,8 @@ export class Totals {
       jobs,
       profiles,
       operations,
-      availability
+      availability,
+      movement
     }
     return { ...sums, availableShare, faults, skipped, branches: taken, network, disk }
   }
@@ -99,6 +103,7 @@ export function tableOf(totals: Totals, jobs: number): string {
       'available',
       `${(100 * totals.availableShare).toFixed(3)} % of ${availability['expected'] ?? 0} that had to succeed`
     ],
+    ['movement', movementOf(totals)],
     ['messages', `${network['messages'] ?? 0}, ${((network['bytes'] ?? 0) / 1e6).toFixed(0)} MB`],
     [
       'virtual hours',
@@ -115,6 +120,16 @@ export function tableOf(totals: Totals, jobs: number): string {
     ...section('branches of the protocol', branches, branch => branchOf(totals, branch)),
     ...neverTaken(totals)
   ].join('\n')
+}
+
+function movementOf({ movement }: Totals): string {
+  const { records = 0, transitions = 0, judged = 0, leastBytes = 0, sentBytes = 0 } = movement
+  const isNone = judged === 0 ? ', so G2 says little' : ''
+  return [
+    `${records} records sent in sessions`,
+    `${transitions} transitions unamended`,
+    `${judged} of them judged by bytes${isNone}: ${sentBytes} sent, ${leastBytes} the least`
+  ].join(', ')
 }
 
 function section<T extends string>(

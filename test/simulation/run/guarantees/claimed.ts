@@ -9,6 +9,7 @@ export type Claim = Guarantee | 'copies'
 
 const claims: ReadonlySet<Claim> = new Set<Claim>([
   'G1',
+  'G2',
   'G3',
   'G4',
   'G5',
