@@ -6,6 +6,7 @@
 import type {
   CallOptions as UserCallOptions,
   Change,
+  ChangeOptions,
   Client,
   GetResult,
   Key,
@@ -53,7 +54,6 @@ import { Dispatcher } from './requests/dispatcher.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { sleep } from './time.ts'
 import { TopologyLog } from './topology/log.ts'
-import { linked } from './topology/pause.ts'
 import { isGone, type Topology } from './topology/topology.ts'
 
 /** Between two askings for a change of the members, in ms. */
@@ -73,6 +73,9 @@ const restoreTimeoutMs = 15_000
 
 /** How long one question of a plan may take, in ms: the peer asked may try several replicas. */
 const measureTimeoutMs = 10_000
+
+/** What is left of a call's time, and what has it leave the rest to a peer. */
+type LeftHere = CheckedOptions & { readonly retreat: AbortSignal }
 
 export interface ClientComponents {
   readonly clock: Clock
@@ -250,11 +253,11 @@ export class ClientCore implements Client {
     }
   }
 
-  async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
+  async leave(peerId?: string, options?: ChangeOptions): Promise<void> {
     await this.#change(peerId, leave => ({ leave, acceptLoss: false }), options)
   }
 
-  async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
+  async remove(peerId: string, options?: ChangeOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     const acceptLoss = options?.acceptLoss ?? false
     await this.#change(peerId, remove => ({ remove, acceptLoss }), options)
   }
@@ -278,7 +281,7 @@ export class ClientCore implements Client {
   /** Coordinates an operation, here or through a peer. */
   async #carryOut<T>(
     order: Order,
-    coordinate: (left: CheckedOptions) => Promise<T>,
+    coordinate: (left: LeftHere) => Promise<T>,
     fromAnswer: (answer: ForwardAnswer) => T
   ): Promise<T> {
     const { clock } = this.#components
@@ -299,20 +302,20 @@ export class ClientCore implements Client {
   /** Undefined where too few replicas can be reached from here, and the operation surely had no effect. */
   async #coordinateHere<T>(
     order: Order,
-    coordinate: (left: CheckedOptions) => Promise<T>,
-    { signal, deadlineMs }: CheckedOptions
+    coordinate: (left: LeftHere) => Promise<T>,
+    left: CheckedOptions
   ): Promise<{ readonly value: T } | undefined> {
-    // As soon as that is clear it is given up: the rest of its time is for a peer that can reach them.
-    const attempt = linked(signal)
-    const stopWatching = this.#contact.onUndialable(() => this.#canCoordinate(order) || attempt.abort())
+    // As soon as that is clear it is given up, the rest of its time being for a peer that can reach them; but not
+    // where it may have had an effect: nobody else can carry on with its stamp, and the replicas may come back.
+    const retreat = new AbortController()
+    const stopWatching = this.#contact.onUndialable(() => this.#canCoordinate(order) || retreat.abort())
     try {
-      return { value: await coordinate({ signal: attempt.signal, deadlineMs }) }
+      return { value: await coordinate({ ...left, retreat: retreat.signal }) }
     } catch (error) {
-      if (this.#mayForward(error, order) && signal?.aborted !== true) return undefined
+      if (this.#mayForward(error, order) && left.signal?.aborted !== true) return undefined
       throw error
     } finally {
       stopWatching()
-      attempt.release()
     }
   }
 
@@ -331,9 +334,10 @@ export class ClientCore implements Client {
   async #change(
     peerId: string | undefined,
     wish: (member: MemberId) => Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
-    options: UserCallOptions | undefined
+    options: ChangeOptions = {}
   ): Promise<void> {
     let wasAsked = false
+    let told = ''
     await this.#ongoing.run(checkChange(options), async signal => {
       const call = { deadlineMs: petitionTimeoutMs, signal }
       try {
@@ -342,7 +346,8 @@ export class ClientCore implements Client {
           const now = this.#topology().member(member)
           if (now === undefined || isGone(now)) return
           wasAsked = true
-          await this.#petition(wish(member), call)
+          const waiting = await this.#petition(wish(member), call)
+          if (waiting !== told && waiting !== '') options.onWaiting?.((told = waiting))
           await sleep(this.#components.clock, petitionPauseMs, signal)
           await this.#contact.refresh(call)
         }
@@ -352,14 +357,16 @@ export class ClientCore implements Client {
     })
   }
 
+  /** What the change waits for, in words; empty for nothing. */
   async #petition(
     wish: Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
     call: CheckedOptions
-  ): Promise<void> {
+  ): Promise<string> {
     const request = { petition: { ...wish, joinReplicas: 0, relayed: false } }
     const { petition } = await this.#contact.ask(request, call)
     if (petition !== undefined && petition.refusal !== '')
       throw new AnnulusError('ERR_REFUSED', petition.refusal)
+    return petition?.waiting ?? ''
   }
 
   async #memberOf(peerId: string | undefined, call: CheckedOptions): Promise<MemberId> {

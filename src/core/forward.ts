@@ -12,11 +12,12 @@ import {
 } from '../wire/generated/messages.ts'
 import { checkKey, checkOperation, checkPut, checkValue, type CheckedPut } from './arguments.ts'
 import { AnnulusError, errorTable, type ErrorCode } from './errors.ts'
-import { ServeError } from './ports.ts'
+import { ServeError, type Clock } from './ports.ts'
 import type { Asked } from './requests/dispatcher.ts'
 import type { ResponseBody } from './rpc-types.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import type { Coordinator } from './register/coordinator.ts'
+import { sleep } from './time.ts'
 
 const consistencyNames: Readonly<Record<WireConsistency, Consistency>> = {
   [WireConsistency.CONSISTENCY_QUORUM]: 'quorum',
@@ -55,6 +56,39 @@ export function toForward(order: Order, timeoutMs: number): Forward {
     ttlMs: order.options.ttlMs ?? 0,
     consistency: wireConsistency[order.options.consistency],
     timeoutMs: Math.max(1, Math.floor(timeoutMs))
+  }
+}
+
+/** For how long a peer that stops goes on with what it has begun for clients, in ms: many times what most take. */
+const finishMs = 2_000
+
+/** The orders that a peer carries out. Only it can tell how they end, so it sees to that before it stops. */
+export class Orders {
+  readonly #clock: Clock
+  readonly #underWay = new Set<Promise<unknown>>()
+  #isEnding = false
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.#clock = clock
+  }
+
+  async serve(coordinator: Coordinator, message: Forward, asked: Asked): Promise<ResponseBody> {
+    if (this.#isEnding) throw new ServeError('not-ready', 'this peer is stopping')
+    const answer = serveForward(coordinator, message, asked)
+    this.#underWay.add(answer)
+    return answer.finally(() => this.#underWay.delete(answer))
+  }
+
+  /** Takes no more orders. Resolves when all are answered, or have had their time. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    if (this.#underWay.size === 0) return
+    const done = new AbortController()
+    const late = sleep(this.#clock, finishMs, done.signal).catch(() => undefined)
+    await Promise.race([Promise.allSettled(this.#underWay), late])
+    done.abort()
+    // The last answers are on their way to the transport, which sends what it has when it stops.
+    await sleep(this.#clock, 0)
   }
 }
 

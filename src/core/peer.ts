@@ -5,6 +5,7 @@
 import type {
   CallOptions as UserCallOptions,
   Change,
+  ChangeOptions,
   Events,
   GetResult,
   Key,
@@ -24,7 +25,7 @@ import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue 
 import { describeCluster, membersOf, toJson, type MembersView } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
-import { serveForward } from './forward.ts'
+import { Orders } from './forward.ts'
 import { KnownPeers } from './known-peers.ts'
 import type { Life } from './life.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
@@ -82,6 +83,7 @@ export class PeerCore implements Peer {
   readonly #membership: Membership
   readonly #knownPeers: KnownPeers
   readonly #ongoing: Ongoing
+  readonly #orders: Orders
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -91,6 +93,7 @@ export class PeerCore implements Peer {
     this.#version = init.version
     this.events = components.events ?? new EventEmitter(components)
     this.#ongoing = new Ongoing(components, { stopped: stoppedMessage })
+    this.#orders = new Orders(components)
     this.#membership = new Membership(
       { ...components, events: this.events },
       { ...init, routes: this.#routes() }
@@ -134,8 +137,12 @@ export class PeerCore implements Peer {
     })
   }
 
-  /** Ends everything; the store is closed when it resolves. The peer stays a member. */
+  /**
+   * Ends everything, though not before it has answered what it coordinates for clients, unless that takes long. The
+   * store is closed when it resolves. The peer stays a member.
+   */
   async stop(): Promise<void> {
+    await Promise.all([this.#ongoing.stop(), this.#orders.end()])
     this.#stop.abort(new AnnulusError('ERR_STOPPED', stoppedMessage))
     await this.#running
     await this.#close()
@@ -228,12 +235,12 @@ export class PeerCore implements Peer {
   }
 
   /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
-  async leave(peerId?: string, options?: UserCallOptions): Promise<void> {
+  async leave(peerId?: string, options?: ChangeOptions): Promise<void> {
     await this.#change(() => ({ leave: this.#memberOf(peerId ?? this.peerId) }), options)
   }
 
   /** Resolves when the topology shows the member gone. Throws ERR_REFUSED. */
-  async remove(peerId: string, options?: UserCallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
+  async remove(peerId: string, options?: ChangeOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     const acceptLoss = options?.acceptLoss ?? false
     await this.#change(() => ({ remove: this.#memberOf(peerId), acceptLoss }), options)
   }
@@ -250,9 +257,10 @@ export class PeerCore implements Peer {
     )
   }
 
-  async #change(wish: () => PetitionWish, options: UserCallOptions | undefined): Promise<void> {
+  async #change(wish: () => PetitionWish, options: ChangeOptions = {}): Promise<void> {
+    const { onWaiting } = options
     await this.#ongoing.run(checkChange(options), async signal =>
-      this.#life().petitioner.petition(wish(), { signal })
+      this.#life().petitioner.petition(wish(), { signal, ...(onWaiting === undefined ? {} : { onWaiting }) })
     )
   }
 
@@ -335,7 +343,7 @@ export class PeerCore implements Peer {
       forward: {
         atEpoch: false,
         roles: 'all',
-        serve: (message, asked) => serveForward(this.#life().coordinator, message, asked)
+        serve: (message, asked) => this.#orders.serve(this.#life().coordinator, message, asked)
       },
       describe: {
         atEpoch: false,

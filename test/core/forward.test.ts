@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AnnulusError } from '../../src/core/errors.ts'
 import {
+  Orders,
   serveForward,
   toForward,
   toForwardedGet,
@@ -11,6 +12,7 @@ import type { Coordinator } from '../../src/core/register/coordinator.ts'
 import { encodeRecord } from '../../src/core/record/codec.ts'
 import { formatVersion } from '../../src/core/record/version.ts'
 import { Forward, ForwardAnswer } from '../../src/wire/generated/messages.ts'
+import { VirtualClock, VirtualTime } from '../simulation/clock.ts'
 import { failureOf, remoteOf } from './requests/fakes.ts'
 
 const key = new TextEncoder().encode('key')
@@ -120,5 +122,36 @@ describe('an order that a peer carries out for a client', () => {
     const answer = { found: false, value: new Uint8Array(), version: '', replicas: 0, expiresAt: 0, failure }
     const error = await failureOf(Promise.resolve().then(() => toForwardedGet(answer)))
     expect(error).toMatchObject({ code: 'ERR_INTERNAL', indefinite: true })
+  })
+})
+
+describe('the orders of a peer that stops', () => {
+  const order = Forward.decode(Forward.encode(toForward({ operation: 'put', key, value, options }, 500)))
+
+  /** A peer with one order under way, and what carries that to its end. */
+  function make() {
+    const time = new VirtualTime()
+    const stored = Promise.withResolvers<{ version: typeof version; replicas: number }>()
+    const coordinator = { put: () => stored.promise } as Partial<Coordinator> as Coordinator
+    const orders = new Orders({ clock: new VirtualClock(time) })
+    const serve = (): ReturnType<Orders['serve']> => orders.serve(coordinator, order, asked)
+    return { time, stored, orders, serve, answer: serve() }
+  }
+
+  it('are carried out to their end, and none is taken that comes later', async () => {
+    const { time, stored, orders, serve, answer } = make()
+    const end = orders.end()
+    expect(await failureOf(serve())).toMatchObject({ name: 'ServeError', code: 'not-ready' })
+    time.after(100, () => stored.resolve({ version, replicas: 3 }))
+    await time.settle(end)
+    expect((await answer).forward?.replicas).toBe(3)
+    expect(time.nowMs).toBe(100)
+  })
+
+  it('are not waited for any longer than they usually take', async () => {
+    const { time, orders } = make()
+    await time.settle(orders.end())
+    expect(time.nowMs).toBeGreaterThan(1_000)
+    expect(time.nowMs).toBeLessThan(10_000)
   })
 })

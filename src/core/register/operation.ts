@@ -33,6 +33,8 @@ export interface OperationOptions {
   /** How long it may take from now, in ms. */
   readonly deadlineMs: number
   readonly signal?: AbortSignal
+  /** Ends it too, as long as it surely has had no effect; one that may have had is carried on to its own end. */
+  readonly retreat?: AbortSignal
 }
 
 export type OperationName = 'get' | 'put' | 'delete'
@@ -49,6 +51,7 @@ export class Operation {
   readonly position: Uint8Array
   readonly consistency: Consistency
   readonly signal: AbortSignal | undefined
+  readonly #retreat: AbortSignal | undefined
   /** Monotonic time, in ms, after which nothing is sent. */
   readonly deadlineAt: number
   #writesInFlight = 0
@@ -64,12 +67,27 @@ export class Operation {
     this.position = positionOf(init.key)
     this.consistency = init.options.consistency
     this.signal = init.options.signal
+    this.#retreat = init.options.retreat
     this.deadlineAt = components.clock.monotonic() + init.options.deadlineMs
   }
 
   /** False where surely no replica has stored what this operation writes, or will. */
   get mayHaveEffect(): boolean {
     return this.#isStoredSomewhere || this.#writesInFlight > 0
+  }
+
+  /** Whether it is to end before it is done. */
+  get isGivenUp(): boolean {
+    return this.signal?.aborted === true || (this.#retreat?.aborted === true && !this.mayHaveEffect)
+  }
+
+  /** Calls `listener` whenever that may have changed from outside; the function returned ends that. */
+  onGivenUp(listener: () => void): () => void {
+    const signals = [this.signal, this.#retreat]
+    for (const signal of signals) signal?.addEventListener('abort', listener)
+    return () => {
+      for (const signal of signals) signal?.removeEventListener('abort', listener)
+    }
   }
 
   /** A write of this operation's value goes out. Until it is settled, it may have been stored. */

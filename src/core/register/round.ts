@@ -107,12 +107,12 @@ export class Round {
    */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { signal, components } = this.#operation
+      const { components } = this.#operation
       const forget = components.topology.onChange(this.#advanceBound)
-      signal?.addEventListener('abort', this.#advanceBound)
+      const unlisten = this.#operation.onGivenUp(this.#advanceBound)
       const unwatch = (): void => {
         forget()
-        signal?.removeEventListener('abort', this.#advanceBound)
+        unlisten()
       }
       this.#running = { resolve, reject, unwatch }
       this.#advance()
@@ -149,7 +149,7 @@ export class Round {
     const operation = this.#operation
     if (operation.components.topology.current?.epoch !== this.#placement.epoch) return new EpochMovedError()
     if (this.#isOver) return 'met'
-    if (operation.signal?.aborted === true) return operation.aborted()
+    if (operation.isGivenUp) return operation.aborted()
     if (now >= operation.deadlineAt) return operation.tooFew(this.#placement, this.#tally, this.#whyOf)
     if (this.#tally.isHopeless && !operation.mayHaveEffect) {
       return operation.overloaded(this.#placement, this.#tally, this.#whyOf)

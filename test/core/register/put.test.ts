@@ -270,6 +270,22 @@ describe('the outcome of a put that fails', () => {
     expect(world.time.nowMs).toBe(5_000)
   })
 
+  it('is left to somebody else as long as it had no effect, and carried on to its end where it may have', async () => {
+    for (const [retreatAtMs, isCarriedOn] of [
+      [1, false],
+      [3, true]
+    ] as const) {
+      const world = new World()
+      const { node } = world.coordinator()
+      for (const host of world.hosts) host.slowMs = 0.5
+      const retreat = new AbortController()
+      world.time.after(retreatAtMs, () => retreat.abort())
+      const ended = node.put(key, value, { ...quorum, retreat: retreat.signal })
+      if (isCarriedOn) expect((await world.settle(ended)).replicas).toBeGreaterThanOrEqual(2)
+      else expect(await world.failure(ended)).toMatchObject({ code: 'ERR_ABORTED', indefinite: false })
+    }
+  })
+
   it('is told as it is when the caller gives up, and nothing is sent after', async () => {
     for (const [abortAtMs, indefinite] of [
       [1, false],
