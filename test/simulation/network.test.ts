@@ -14,7 +14,7 @@ class Pair {
   readonly served: number[] = []
   serve: Serve = body => body
   readonly asker: MemberId = { peerId: peerIdOf(0), life: '0' }
-  readonly asked: MemberId = { peerId: peerIdOf(1), life: '1' }
+  asked: MemberId = { peerId: peerIdOf(1), life: '1' }
 
   constructor(init: NetworkInit = {}, seed = 1) {
     this.network = new SimulatedNetwork({ time: this.time, random: new SeededRandom(seed) }, init)
@@ -32,6 +32,12 @@ class Pair {
     this.served.length = 0
     const answers = Array.from({ length: count }, (_, i) => this.ask(i, 60_000).catch(() => undefined))
     await this.time.settle(Promise.all(answers))
+  }
+
+  /** The second peer ends and begins another life. */
+  begin(life: string): void {
+    this.asked = { peerId: this.asked.peerId, life }
+    this.#start(this.asked)
   }
 
   #start({ peerId, life }: MemberId): void {
@@ -155,6 +161,20 @@ describe('partitions', () => {
     network.cut(['a'], ['b'])
     expect(network.carry('a', 'b', 1, () => undefined)).toBe(false)
     expect(network.counts.cut).toBe(1)
+  })
+})
+
+describe('a channel to a peer that begins another life', () => {
+  it('is found out where nothing of its end arrived', async () => {
+    const pair = new Pair()
+    await pair.time.settle(pair.ask(1))
+    const cut = pair.network.cut([pair.asker.peerId], [pair.asked.peerId])
+    pair.begin('2')
+    cut.heal()
+    await expect(pair.time.settle(pair.ask(2))).rejects.toMatchObject({ failure: 'other-life' })
+    await pair.time.run(1_000)
+    await pair.time.settle(pair.ask(3))
+    expect(pair.served).toEqual([1, 3])
   })
 })
 

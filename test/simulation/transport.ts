@@ -79,6 +79,7 @@ export class SimulatedTransport implements Transport {
     const deadlineMs = this.#network.time.nowMs + options.timeoutMs
     const remote = this.#channels.get(to.peerId) ?? (await this.#dial(to.peerId, options))
     if (remote.life !== to.life) {
+      this.#check(remote)
       throw new TransportError('other-life', `${to.peerId} has another life`, { delivered: false })
     }
     return this.#exchange(to, body, { ...options, timeoutMs: deadlineMs - this.#network.time.nowMs })
@@ -238,6 +239,17 @@ export class SimulatedTransport implements Transport {
     this.#forget(peerId)
     const host = this.#network.host(peerId)
     this.#network.carry(this.peerId, peerId, 16, () => host?.receive(() => host.#forget(this.peerId)))
+  }
+
+  /** Sends something on a channel that may lead to who is there no more: a reset comes back then. */
+  #check({ peerId, life }: Remote): void {
+    this.#network.carry(this.peerId, peerId, 16, () => {
+      const host = this.#network.host(peerId)
+      host?.receive(() => {
+        if (host.#channels.has(this.peerId) && host.#handlers?.greeting().life === life) return
+        this.#network.carry(peerId, this.peerId, 16, () => this.receive(() => this.#forget(peerId)))
+      })
+    })
   }
 
   #forget(peerId: string): void {
