@@ -4,8 +4,8 @@
  *     place    nobody is sent a record of which it is a replica in no ring in force
  *     need     nobody is sent a record that its disk had already, in that version or a newer one, when the session
  *              began
- *     least    what a transition sends of the records that were settled when it opened is at most 1.05 x what its
- *              takers lacked of them
+ *     least    what a transition sends of the records that were settled when it opened is at most 1.05 x one copy
+ *              of each for each of its takers
  *
  * The first two hold whatever faults there are: a session sends what differs, and what differs because a fault was
  * there may move. So all that replicas send each other by them is repair, or has to move. The third one also sees

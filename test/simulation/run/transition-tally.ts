@@ -35,7 +35,7 @@ interface Open {
   readonly openedMs: number
   /** By position in hex: the version that all replicas in the ring before had. */
   readonly settled: ReadonlyMap<string, Version>
-  /** Of the settled records, what those who are to replicate them lack. */
+  /** Of the settled records, what those get who are to replicate them. */
   readonly leastBytes: number
   /** Of the settled records, what was sent. */
   sentBytes: number
@@ -93,11 +93,9 @@ export class TransitionTally {
       const held = this.#settledOn(before!, name)
       if (held === undefined) continue
       settled.set(name, held.version)
+      // One that still has it as foreign may be about to drop it, and learn of this epoch after that.
       const takers = after!.filter(member => !before!.includes(member))
-      const lacking = takers.filter(
-        taker => this.#holdings(taker)?.since(position, held.version) === undefined
-      )
-      leastBytes += lacking.length * held.size
+      leastBytes += takers.length * held.size
     }
     const { time } = this.#components
     return { epoch: topology.epoch, openedMs: time.nowMs, settled, leastBytes, sentBytes: 0 }
