@@ -19,6 +19,11 @@ export interface CallOptions {
   readonly deadline?: number
 }
 
+export interface ChangeOptions extends CallOptions {
+  /** Told, in words, what the change waits for, each time that this is another thing. */
+  readonly onWaiting?: (reason: string) => void
+}
+
 export interface OperationOptions extends CallOptions {
   /** Default `quorum`. */
   readonly consistency?: Consistency
@@ -230,13 +235,13 @@ export interface KeyValueStore {
    * `peerId` may be left out: the peer itself, or the one that a client is connected to. Takes as long as there
    * are records to move, unless a deadline is given; past it (ERR_OUTCOME_UNKNOWN) the change goes on.
    */
-  leave(peerId?: string, options?: CallOptions): Promise<void>
+  leave(peerId?: string, options?: ChangeOptions): Promise<void>
   /**
    * Removes a member that will not come back, and replicates anew what it held. Resolves when the topology
    * shows it gone; deadline as for `leave`. Refused (ERR_REFUSED) where the only copies of some range would be
    * lost, unless `acceptLoss`.
    */
-  remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void>
+  remove(peerId: string, options?: ChangeOptions & { readonly acceptLoss?: boolean }): Promise<void>
   /**
    * The last resort where so many members are lost for good that the others can no longer agree on a change:
    * goes on with the survivors alone, and removes all others, whose copies are given up. To be asked of a survivor.

@@ -4,7 +4,14 @@
  */
 export type * from './api.ts'
 export { AnnulusError, errorTable, type AnnulusErrorInit, type ErrorCode } from './core/errors.ts'
-export { maxKeyBytes, maxMembers, maxReplicas, maxValueBytes, maxVnodes } from './core/limits.ts'
+export {
+  maxKeyBytes,
+  maxMembers,
+  maxReplicas,
+  maxValueBytes,
+  maxVnodes,
+  minTransferBytesPerSecond
+} from './core/limits.ts'
 export { createClient } from './create-client.ts'
 export { createPeer } from './create-peer.ts'
 export { annulus, type AnnulusService, type ServiceInit } from './service.ts'

@@ -6,6 +6,7 @@ import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2
 import type {
   CallOptions,
   Change,
+  ChangeOptions,
   Events,
   GetResult,
   Key,
@@ -149,11 +150,11 @@ export class AnnulusService implements Peer, Startable {
     yield* this.#started().keys(options)
   }
 
-  async leave(peerId?: string, options?: CallOptions): Promise<void> {
+  async leave(peerId?: string, options?: ChangeOptions): Promise<void> {
     await this.#started().leave(peerId, options)
   }
 
-  async remove(peerId: string, options?: CallOptions & { readonly acceptLoss?: boolean }): Promise<void> {
+  async remove(peerId: string, options?: ChangeOptions & { readonly acceptLoss?: boolean }): Promise<void> {
     await this.#started().remove(peerId, options)
   }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { addClientFlags, findPeers, withClient, type ClientFlags } from './client.ts'
 import { usageError } from './errors.ts'
-import { departureTimeout, findMember, untilGone } from './members.ts'
+import { departureTimeout, findMember, showDeparture } from './members.ts'
 import { print, printJson, say } from './terminal.ts'
 
 interface LeaveFlags extends ClientFlags {
@@ -36,7 +36,7 @@ async function leave(named: string | undefined, flags: LeaveFlags): Promise<void
   const peerId = await withClient(flags, async (client, signal) => {
     const found = findMember(asked, await client.members({ signal }))
     say(`${found} hands over what it holds, then leaves`)
-    await untilGone(options => client.leave(found, options), { timeoutMs: flags.timeout, signal })
+    await showDeparture(client, options => client.leave(found, options), { timeoutMs: flags.timeout, signal })
     return found
   })
   if (flags.json === true) printJson({ peerId, standing: 'left' })

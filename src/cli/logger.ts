@@ -1,11 +1,12 @@
 /** The logger that the command line gives to peers and clients: a line per entry to stderr. */
 import type { Logger } from '../api.ts'
+import { sayLine } from './terminal.ts'
 
 type Level = keyof Logger
 
 /** Logs warnings and errors, and everything where the user asked for it with --verbose. */
 export function terminalLogger(init: { verbose: boolean; write?: (line: string) => void }): Logger {
-  const write = init.write ?? (line => process.stderr.write(`${line}\n`))
+  const write = init.write ?? sayLine
   const at =
     (level: Level) =>
     (message: string, fields?: Record<string, unknown>): void =>

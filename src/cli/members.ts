@@ -1,10 +1,11 @@
 /** Naming a member, and waiting until one is gone; what `leave` and `remove` share. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallOptions, MemberInfo } from '../api.ts'
+import type { ChangeOptions, KeyValueStore, MemberInfo } from '../api.ts'
 import { AnnulusError } from '../core/errors.ts'
 import { maxDeadlineMs } from '../core/limits.ts'
 import type { TimeoutFlag } from './client.ts'
 import { usageError } from './errors.ts'
+import { MovementTally, startMovementProgress } from './movement-progress.ts'
 
 /** How much of a peer id is enough to name a member: shorter would hit another one by a slip. */
 const leastCharacters = 6
@@ -18,6 +19,10 @@ export const departureTimeout: TimeoutFlag = {
 
 /** Pause before asking again, in ms. */
 const pauseMs = 500
+
+/** Between two looks at how it goes, in ms, and how long one may take. */
+const lookEveryMs = 1_000
+const lookTimeoutMs = 5_000
 
 /**
  * The member that is meant by a whole peer id, or by its beginning or end. Peer ids of one kind all begin alike,
@@ -43,7 +48,7 @@ export function findMember(named: string, members: readonly MemberInfo[]): strin
  * take minutes; asking anew for one that is under way only waits for it, so it is safe to do.
  */
 export async function untilGone(
-  ask: (options: CallOptions) => Promise<void>,
+  ask: (options: ChangeOptions) => Promise<void>,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly pauseMs?: number }
 ): Promise<void> {
   const end = performance.now() + options.timeoutMs
@@ -58,6 +63,56 @@ export async function untilGone(
     await sleep(Math.min(options.pauseMs ?? pauseMs, left), undefined, { signal: options.signal })
   }
 }
+
+/** Has a departure done, and shows how the records move meanwhile. */
+export async function showDeparture(
+  store: Pick<KeyValueStore, 'status'>,
+  ask: (options: ChangeOptions) => Promise<void>,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal }
+): Promise<void> {
+  const done = new AbortController()
+  let waitsFor = ''
+  const watching = watchMovement(store, () => waitsFor, done.signal)
+  try {
+    const onWaiting = (reason: string): void => void (waitsFor = reason)
+    await untilGone(call => ask({ ...call, onWaiting }), options)
+  } finally {
+    done.abort()
+    await watching
+  }
+}
+
+/** Until the signal aborts. That nothing can be seen is no reason to say so: whoever waits is told how it ends. */
+async function watchMovement(
+  store: Pick<KeyValueStore, 'status'>,
+  waitsFor: () => string,
+  signal: AbortSignal
+): Promise<void> {
+  const progress = await startMovementProgress('handing over')
+  const tally = new MovementTally()
+  try {
+    while (!signal.aborted) {
+      await sleep(lookEveryMs, undefined, { signal })
+      const { transfers } = await store.status({ deadline: lookTimeoutMs, signal }).catch(() => unseen)
+      const takes = transfers.filter(({ kind }) => kind === 'take')
+      const other = waitsFor()
+        .split('; ')
+        .filter(reason => !takes.some(({ peerId }) => reason.includes(peerId)))
+      progress.show(
+        tally.add(
+          takes,
+          other.filter(reason => reason !== '')
+        )
+      )
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    progress.end()
+  }
+}
+
+const unseen = { transfers: [] }
 
 function isWorthAskingAgain(error: unknown): boolean {
   return error instanceof AnnulusError && ['ERR_OUTCOME_UNKNOWN', 'ERR_OVERLOADED'].includes(error.code)

@@ -1,7 +1,7 @@
 /** `annulus remove`: removes a member that will not come back. */
 import type { Command } from 'commander'
 import { addClientFlags, withClient, type ClientFlags } from './client.ts'
-import { departureTimeout, findMember, untilGone } from './members.ts'
+import { departureTimeout, findMember, showDeparture } from './members.ts'
 import { print, printJson, say } from './terminal.ts'
 
 interface RemoveFlags extends ClientFlags {
@@ -33,7 +33,7 @@ async function remove(named: string, flags: RemoveFlags): Promise<void> {
   const peerId = await withClient(flags, async (client, signal) => {
     const found = findMember(named, await client.members({ signal }))
     say(`removing ${found}; what it held is replicated anew`)
-    await untilGone(options => client.remove(found, { ...options, acceptLoss }), {
+    await showDeparture(client, options => client.remove(found, { ...options, acceptLoss }), {
       timeoutMs: flags.timeout,
       signal
     })

@@ -12,6 +12,7 @@ import {
 } from './data-folder.ts'
 import { CommandError, exitCodes } from './errors.ts'
 import { onInterrupt } from './interrupt.ts'
+import { showJoining } from './joining.ts'
 import { terminalLogger } from './logger.ts'
 import { peerInit } from './peer-init.ts'
 import { addSettings, readSettings, settingNames } from './settings.ts'
@@ -162,7 +163,7 @@ async function serve(
       await writeAddresses(folder, multiaddrs)
       await rememberPort(folder, multiaddrs)
     }
-    peer.ready({ signal: ending.signal }).then(
+    showJoining(peer, ending.signal).then(
       () =>
         options.json
           ? printJson({ event: 'ready', peerId: peer.peerId, multiaddrs })

@@ -29,9 +29,28 @@ export function printBytes(bytes: Uint8Array): void {
   process.stdout.write(bytes)
 }
 
+let writeLine = writeToStderr
+
+function writeToStderr(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
 /** Tells the user something that is not the result: a line to stderr. */
 export function say(message: string): void {
-  process.stderr.write(`annulus: ${message}\n`)
+  sayLine(`annulus: ${message}`)
+}
+
+/** A line to stderr as it is. */
+export function sayLine(line: string): void {
+  writeLine(line)
+}
+
+/** Has lines for stderr written so while a bar is drawn there; the function returned ends that. */
+export function divertLines(write: (line: string) => void): () => void {
+  writeLine = write
+  return () => {
+    writeLine = writeToStderr
+  }
 }
 
 /** Whether a bar may move: only on a terminal that can, and where the user did not ask for plain output. */

@@ -12,6 +12,7 @@ import {
   bytes,
   errorOf,
   next,
+  startClient,
   startCluster,
   startPeer,
   temporaryFolder,
@@ -275,6 +276,24 @@ describe('members', () => {
     expect((await peers[0]!.members()).map(({ peerId }) => peerId)).toEqual([peers[0]!.peerId])
     const error = await errorOf('ERR_REFUSED', () => peers[0]!.leave())
     expect(error.message).toContain('last member')
+  })
+
+  it('say what a leave waits for, asked by a peer or a client', async () => {
+    const { peers } = await startCluster(3)
+    const [a, b, c] = [peers[0]!, peers[1]!, peers[2]!]
+    await c.stop()
+    const client = await startClient({ peers: [addressOf(a)] })
+    for (const store of [a, client]) {
+      const enough = new AbortController()
+      const reasons: string[] = []
+      const onWaiting = (reason: string): void => {
+        reasons.push(reason)
+        if (reason.includes(`${c.peerId}, which is`)) enough.abort()
+      }
+      const leaving = store.leave(b.peerId, { signal: enough.signal, onWaiting })
+      expect((await errorOf('ERR_ABORTED', () => leaving)).indefinite).toBe(true)
+      expect(new Set(reasons).size).toBe(reasons.length)
+    }
   })
 
   it('remove one that is dead, and replicate anew what it held', async () => {
