@@ -306,6 +306,12 @@ export interface ClusterSettings {
    * not counted. Default 33,554,432 (32 MiB).
    */
   readonly transferRate?: number
+  /**
+   * At what rate this peer reads its records over and over, to find and repair those that have gone bad on its disk
+   * though nobody asked for them; in bytes per second, a record of less than 1,024 counting for as many. 0: never.
+   * Default 1,048,576 (1 MiB).
+   */
+  readonly scrubRate?: number
 }
 
 export interface PeerInit extends ClusterSettings {

@@ -14,13 +14,14 @@ export function checkPeerInit(init: PeerInit): void {
   checkWhole('vnodes', init.vnodes, 1, maxVnodes)
   checkWhole('removeAfter', init.removeAfter, 0, Number.MAX_SAFE_INTEGER)
   checkWhole('transferRate', init.transferRate, minTransferBytesPerSecond, Number.MAX_SAFE_INTEGER)
+  checkWhole('scrubRate', init.scrubRate, 0, Number.MAX_SAFE_INTEGER)
   for (const name of ['listen', 'announce', 'join'] as const) checkAddresses(name, init[name] ?? [])
   checkPeerIds('allow', init.allow ?? [])
 }
 
 /** What the core is told of the settings: those that were given. */
 export function peerCoreInit(init: PeerInit): PeerCoreInit {
-  const { network, replicas, vnodes, join, removeAfter, transferRate } = init
+  const { network, replicas, vnodes, join, removeAfter, transferRate, scrubRate } = init
   return {
     version: programVersion(),
     ...(network === undefined ? {} : { network }),
@@ -28,7 +29,8 @@ export function peerCoreInit(init: PeerInit): PeerCoreInit {
     ...(vnodes === undefined ? {} : { vnodes }),
     ...(join === undefined ? {} : { join }),
     ...(removeAfter === undefined ? {} : { removeAfterMs: removeAfter }),
-    ...(transferRate === undefined ? {} : { transferBytesPerSecond: transferRate })
+    ...(transferRate === undefined ? {} : { transferBytesPerSecond: transferRate }),
+    ...(scrubRate === undefined ? {} : { scrubBytesPerSecond: scrubRate })
   }
 }
 

@@ -194,6 +194,7 @@ export function startFlags(
     allow,
     removeAfter,
     transferRate,
+    scrubRate,
     json
   } = settings
   const flag = (name: string, value: string | number | undefined): string[] =>
@@ -209,6 +210,7 @@ export function startFlags(
     ...flag('allow', allow),
     ...flag('remove-after', removeAfter === undefined ? undefined : formatDuration(removeAfter)),
     ...flag('transfer-rate', transferRate === undefined ? undefined : `${transferRate}B`),
+    ...flag('scrub-rate', scrubRate === undefined ? undefined : `${scrubRate}B`),
     ...(json === true ? ['--json'] : []),
     ...(peer.verbose ? ['--verbose'] : [])
   ]

@@ -27,6 +27,7 @@ export async function peerInit(settings: ResolvedSettings): Promise<Writable<Pee
   if (values.network !== undefined) init.network = values.network
   if (values.removeAfter !== undefined) init.removeAfter = values.removeAfter
   if (values.transferRate !== undefined) init.transferRate = values.transferRate
+  if (values.scrubRate !== undefined) init.scrubRate = values.scrubRate
   if (values.networkKey !== undefined)
     init.networkKey = await readNetworkKey(values.networkKey, originOf('networkKey'))
   if (values.allow !== undefined) init.allow = await readAllowed(values.allow, originOf('allow'))

@@ -25,6 +25,8 @@ export interface Settings {
   removeAfter: number
   /** In bytes per second. */
   transferRate: number
+  /** In bytes per second; 0: never. */
+  scrubRate: number
   json: boolean
 }
 
@@ -90,6 +92,12 @@ export const settingTable: { readonly [K in SettingName]: Setting<Settings[K]> }
     flag: '--transfer-rate <bytes>',
     about: 'what moving records may take, in bytes per second (default: 32MiB)',
     read: readBytes(minTransferBytesPerSecond)
+  },
+  scrubRate: {
+    flag: '--scrub-rate <bytes>',
+    about:
+      'how fast records are read to find what has gone bad on disk, in bytes per second; 0: never (default: 1MiB)',
+    read: readBytes(0)
   },
   json: { flag: '--json', about: 'print JSON', read: readBoolean }
 }
@@ -240,7 +248,7 @@ function readDuration(given: unknown): number {
 
 function readBytes(least: number): (given: unknown) => number {
   return given => {
-    const bytes = typeof given === 'string' ? parseBytes(given) : undefined
+    const bytes = typeof given === 'string' ? parseBytes(given) : given === 0 ? 0 : undefined
     if (bytes === undefined) throw new Error(bytesExample)
     if (bytes < least) throw new Error(`at least ${least}B`)
     return bytes

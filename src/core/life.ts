@@ -21,6 +21,7 @@ import { Admission } from './movement/admission.ts'
 import { domainsFollowing, type Domains } from './movement/domains.ts'
 import { Mover } from './movement/mover.ts'
 import { NodeSums } from './movement/node-sums.ts'
+import { Scrubber } from './movement/scrubber.ts'
 import { ReconcileResponder } from './movement/reconcile-responder.ts'
 import { MovementSource } from './movement/source.ts'
 import { RegisterLoad } from './movement/register-load.ts'
@@ -56,6 +57,8 @@ export interface LifeInit {
   readonly tombstoneGraceMs?: number
   /** What records it sends and fetches in bulk may take, in bytes per second. Default 32 MiB. */
   readonly transferBytesPerSecond?: number
+  /** At what rate it reads its records to find what has gone bad, in bytes per second; 0: never. Default 1 MiB. */
+  readonly scrubBytesPerSecond?: number
   /** True where this member may have missed writes. */
   readonly isReturning: boolean
   readonly onTransfer?: (event: TransferEvent) => void
@@ -84,6 +87,7 @@ export class Life {
   readonly #proposer: Proposer
   readonly #store: Store
   readonly #purger: Purger
+  readonly #scrubber: Scrubber
   readonly #purgeReporter: PurgeReporter
   readonly #domains: () => Domains | undefined
   readonly #sums: NodeSums
@@ -177,6 +181,18 @@ export class Life {
       },
       { self, isReturning: init.isReturning }
     )
+    this.#scrubber = new Scrubber(
+      {
+        // The store as it is: what has been purged lies there until it is dropped.
+        store,
+        clock,
+        random,
+        logger,
+        isBusy: () => this.#load.isBusy,
+        onMiscounted: () => this.mover.refresh()
+      },
+      { bytesPerSecond: init.scrubBytesPerSecond }
+    )
     this.measurer = new Measurer(
       {
         calls,
@@ -204,6 +220,7 @@ export class Life {
     this.liveness.start()
     this.steward.start()
     this.mover.start()
+    this.#scrubber.start()
     this.#purger.start()
     this.#purgeReporter.start()
   }
@@ -213,6 +230,7 @@ export class Life {
     this.steward.stop()
     this.liveness.stop()
     await this.mover.stop()
+    await this.#scrubber.stop()
     await this.#purgeReporter.stop()
     await this.#purger.stop()
     await this.#proposer.stop()

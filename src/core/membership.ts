@@ -49,6 +49,8 @@ export interface MembershipInit {
   readonly tombstoneGraceMs?: number
   /** See LifeInit. */
   readonly transferBytesPerSecond?: number
+  /** See LifeInit. */
+  readonly scrubBytesPerSecond?: number
   /** Requests that the peer serves itself. */
   readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
 }
@@ -151,13 +153,14 @@ export class Membership {
     stop.addEventListener('abort', onStop)
     if (stop.aborted) onStop()
     const onDuplicate = (reason: string): void => end.abort(new AnnulusError('ERR_DUPLICATE', reason))
-    const { tombstoneGraceMs, transferBytesPerSecond } = this.#init
+    const { tombstoneGraceMs, transferBytesPerSecond, scrubBytesPerSecond } = this.#init
     const life = new Life(
       { ...this.#components, log: this.#log },
       {
         self,
         ...(tombstoneGraceMs === undefined ? {} : { tombstoneGraceMs }),
         ...(transferBytesPerSecond === undefined ? {} : { transferBytesPerSecond }),
+        ...(scrubBytesPerSecond === undefined ? {} : { scrubBytesPerSecond }),
         boot: this.#identity.boot,
         removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
         isReturning,

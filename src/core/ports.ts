@@ -165,6 +165,20 @@ export interface HeadsOptions {
   readonly onDamaged?: (position: Uint8Array) => void
 }
 
+/** What a store has read so far of its records, since it last told of that. */
+export interface ScrubbedPart {
+  readonly records: number
+  readonly bytes: number
+}
+
+/** What a store found when it read its records anew. */
+export interface Scrubbed {
+  /** Records found damaged, also those that were known to be. */
+  readonly damaged: number
+  /** Slots whose fingerprints were not those of what is there, and are now. */
+  readonly miscounted: number
+}
+
 /** One change of the store's metadata; an undefined value deletes the entry. */
 export type MetaChange = readonly [name: string, value: Uint8Array | undefined]
 
@@ -197,6 +211,13 @@ export interface Store {
    * damaged ones, of which it tells.
    */
   heads(range: Range, options: HeadsOptions): Promise<RecordHead[]>
+  /**
+   * Reads the records in the slots from `first` to before `end` whole, from the disk, and verifies them: damaged ones
+   * count as such from then on, as if they had been read. Where the fingerprints are not those of what is there, as a
+   * record went without a trace, they are made so. Reads on when `pace` resolves, which is told of each part that
+   * was read; writes do not wait.
+   */
+  scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed>
   /** Records (tombstones among them) and their encoded bytes held. */
   usage(): { records: number; bytes: number }
   /**

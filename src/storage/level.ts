@@ -10,6 +10,8 @@ import {
   type HeadsOptions,
   type Logger,
   type MetaChange,
+  type Scrubbed,
+  type ScrubbedPart,
   type Store,
   StoreError
 } from '../core/ports.ts'
@@ -21,6 +23,7 @@ import { CheckedLevel } from './checked-level.ts'
 import { storeUnusable } from './data-folder.ts'
 import { asStoreError, GroupCommit } from './group-commit.ts'
 import { LevelFingerprints } from './level-fingerprints.ts'
+import { scrub } from './level-scrub.ts'
 import type { OpenLevel } from './open-level.ts'
 import { type HeldRecord, isApart, RecordBatch, type Usage } from './record-batch.ts'
 import { asHead, RecordRows } from './record-rows.ts'
@@ -154,6 +157,19 @@ class LevelStore implements Store {
       }
       return heads
     })
+  }
+
+  scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed> {
+    const { index } = this.#fingerprints
+    const components = {
+      level: this.#level,
+      rows: this.#rows,
+      index,
+      alone: (action: () => Promise<number>) =>
+        // While a clear waits to be finished, rows say nothing of what is held.
+        this.#commits.alone(async () => (this.#keeping === undefined && index.isComplete ? action() : 0))
+    }
+    return this.#read(() => scrub(components, { first, end, pace }))
   }
 
   usage(): Usage {

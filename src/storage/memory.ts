@@ -2,14 +2,22 @@
  * The Store port in memory, for peers without a data folder and for tests. A change is as durable as it gets
  * when it is made; nothing survives the process.
  */
-import { type HeadsOptions, type MetaChange, type Store, StoreError } from '../core/ports.ts'
+import {
+  type HeadsOptions,
+  type MetaChange,
+  type Scrubbed,
+  type ScrubbedPart,
+  type Store,
+  StoreError
+} from '../core/ports.ts'
 import { decodeRecord } from '../core/record/codec.ts'
 import { Fingerprints } from '../core/record/fingerprints.ts'
+import { Recount } from '../core/record/recount.ts'
 import type { RecordHead, StoredRecord } from '../core/record/record.ts'
 import { compareVersions, type Version } from '../core/record/version.ts'
 import type { Range } from '../core/ring/range.ts'
 import { PositionMap } from './position-map.ts'
-import { segmentsOf } from './segments.ts'
+import { segmentOfSlots, segmentsOf } from './segments.ts'
 
 export class MemoryStore implements Store {
   readonly loss = undefined
@@ -74,6 +82,12 @@ export class MemoryStore implements Store {
     })
   }
 
+  async scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed> {
+    const { read, ...found } = await this.#do(() => this.#recount(first, end))
+    await pace(read)
+    return found
+  }
+
   usage(): { records: number; bytes: number } {
     return { ...this.#usage }
   }
@@ -112,6 +126,18 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     this.#closed = true
     return Promise.resolve()
+  }
+
+  #recount(first: number, end: number): Scrubbed & { read: ScrubbedPart } {
+    const recount = new Recount(first, end)
+    const found = { damaged: 0, read: { records: 0, bytes: 0 } }
+    for (const record of this.#records.within(segmentOfSlots(first, end))) {
+      found.read.records++
+      found.read.bytes += record.size
+      if (this.fingerprints.isDamaged(record.position)) found.damaged++
+      else recount.add(record)
+    }
+    return { ...found, miscounted: recount.correct(this.fingerprints) }
   }
 
   #replace(held: StoredRecord | undefined, next: StoredRecord | undefined): void {

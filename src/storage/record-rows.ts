@@ -59,9 +59,7 @@ export class RecordRows {
       const row = this.#telling(() => this.#rowAt(position))
       if (row === undefined) return undefined
       const head = this.#telling(() => this.#decode(position, row))
-      if (!isApart(head.valueBytes)) {
-        return this.#telling(() => guard(position, () => decodeRecord(row, position)))
-      }
+      if (!isApart(head.valueBytes)) return this.#telling(() => this.#whole(head, row))
       const value = await this.#level.getLarge(valueRow(position, head.version))
       if (value !== undefined) return this.#telling(() => this.#join(head, row, value))
       // Either the record was replaced while its value was fetched, or the value is lost.
@@ -79,6 +77,24 @@ export class RecordRows {
     const head = this.decoded(position, row)
     if (head === undefined) this.#onDamaged(position)
     return head && asHead(head)
+  }
+
+  /**
+   * Likewise, its value looked at too where it is in the row; else `isApart`, and the value is for `read` to look at.
+   */
+  verified(position: Uint8Array, row: Uint8Array): { head: RecordHead; isApart: boolean } | undefined {
+    try {
+      return this.#telling(() => {
+        const head = this.#decode(position, row)
+        if (isApart(head.valueBytes)) return { head: asHead(head), isApart: true }
+        this.#whole(head, row)
+        return { head: asHead(head), isApart: false }
+      })
+    } catch (error) {
+      if (!(error instanceof DamagedRecordError)) throw error
+      this.#logOnce(error)
+      return undefined
+    }
   }
 
   /** Likewise, for whoever counts and keeps nothing of it: tells nobody else of the damage. */
@@ -153,6 +169,15 @@ export class RecordRows {
       this.#damagedValues.size > 0 ? this.#damagedValues.get(formatPosition(position)) : undefined
     if (damage !== undefined) throw new DamagedRecordError(position, damage)
     return head
+  }
+
+  /** A record whose value is in its row. */
+  #whole(head: DecodedHead, row: Uint8Array): StoredRecord {
+    try {
+      return decodeRecord(row, head.position)
+    } catch (error) {
+      throw this.#damagedValue(head.position, describeLevelError(error).reason)
+    }
   }
 
   #join(head: DecodedHead, row: Uint8Array, value: Uint8Array): StoredRecord {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { DamagedRecordError, StoreError, type Store } from '../../src/core/ports.ts'
 import { encodeRecord } from '../../src/core/record/codec.ts'
+import { slotCount } from '../../src/core/record/fingerprints.ts'
 import type { StoredRecord } from '../../src/core/record/record.ts'
+import { formatPosition } from '../../src/core/ring/position.ts'
 import { VirtualTime } from './clock.ts'
 import { SimulatedDisk } from './disk.ts'
 import { SimulatedProcess } from './process.ts'
@@ -117,6 +119,39 @@ describe('a disk', () => {
     expect(machine.disk.damaged).toBe(1)
   })
 
+  it('does not know of a damaged value until the record is read whole, and then has no vote for it', async () => {
+    const machine = new Machine()
+    await machine.writes(2)
+    const { position } = recordOf('key 0')
+    machine.disk.damage(position, 'value')
+    expect((await machine.store.head(position))?.version.time).toBe(1)
+    expect(machine.store.fingerprints.damaged(0, slotCount)).toEqual([])
+    await machine.store.scrub(0, slotCount, () => Promise.resolve())
+    expect(machine.store.fingerprints.damaged(0, slotCount).map(formatPosition)).toEqual([
+      formatPosition(position)
+    ])
+    await expect(machine.store.head(position)).rejects.toThrow(DamagedRecordError)
+  })
+
+  it('is whole again where a damaged value that nobody read is replaced', async () => {
+    const machine = new Machine()
+    await machine.writes(2)
+    machine.disk.damage(recordOf('key 0').position, 'value')
+    await machine.time.settle(machine.store.merge(recordOf('key 0', 2)))
+    expect(machine.disk.damaged).toBe(0)
+    expect((await machine.store.read(recordOf('key 0').position))?.version.time).toBe(2)
+  })
+
+  it('counts a record that vanished until all is read', async () => {
+    const machine = new Machine()
+    await machine.writes(2)
+    await machine.disk.vanish(recordOf('key 0').position)
+    expect(await machine.store.head(recordOf('key 0').position)).toBeUndefined()
+    expect(machine.store.fingerprints.sum(0, slotCount).count).toBe(2)
+    expect(await machine.store.scrub(0, slotCount, () => Promise.resolve())).toMatchObject({ miscounted: 1 })
+    expect(machine.store.fingerprints.sum(0, slotCount).count).toBe(1)
+  })
+
   it('tells once when something is on its way to it', async () => {
     const machine = new Machine()
     let told = 0
@@ -126,8 +161,8 @@ describe('a disk', () => {
   })
 })
 
-function recordOf(name: string): StoredRecord {
+function recordOf(name: string, time = 1): StoredRecord {
   const key = new TextEncoder().encode(name)
-  const version = { time: 1, writer: new Uint8Array(16), rmw: 0 }
+  const version = { time, writer: new Uint8Array(16), rmw: 0 }
   return encodeRecord({ key, version, kind: 'value', expiresAt: 0, value: key })
 }

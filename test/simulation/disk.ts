@@ -10,10 +10,11 @@
  * durable batches are missing does the store say that it lost something.
  */
 import {
-  DamagedRecordError,
   StoreError,
   type HeadsOptions,
   type MetaChange,
+  type Scrubbed,
+  type ScrubbedPart,
   type Store,
   type Timer
 } from '../../src/core/ports.ts'
@@ -24,6 +25,7 @@ import { formatPosition } from '../../src/core/ring/position.ts'
 import { wholeRing, type Range } from '../../src/core/ring/range.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
 import type { VirtualTime } from './clock.ts'
+import { Damages, type DamagedPart } from './damages.ts'
 import { Holdings } from './holdings.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
@@ -45,7 +47,7 @@ export class SimulatedDisk {
   readonly #random: SeededRandom
   readonly #syncMs: number
   readonly #contents = new MemoryStore()
-  readonly #damaged = new Set<string>()
+  readonly #damages = new Damages(this.#contents)
   /** What is durable, and since when. */
   readonly holdings = new Holdings()
   /** Who writes now. */
@@ -94,7 +96,7 @@ export class SimulatedDisk {
   open(process: SimulatedProcess): Store {
     this.#crash()
     this.#process = process
-    return new DiskStore(this, this.#contents, this.#damaged, process)
+    return new DiskStore(this, this.#contents, this.#damages, process)
   }
 
   /** The heads of all records on it, damaged ones too, in ring order. */
@@ -102,13 +104,20 @@ export class SimulatedDisk {
     return this.#contents.heads(wholeRing, { limit: Infinity })
   }
 
-  /** Flips a bit in the record that it has at a position. */
-  damage(position: Uint8Array): void {
-    this.#damaged.add(formatPosition(position))
+  /** Flips a bit in the record that it has at a position; nobody knows until somebody reads it. */
+  damage(position: Uint8Array, part: DamagedPart = 'head'): void {
+    this.#damages.add(position, part)
     this.holdings.gone(position)
     this.counts.damages++
-    // Memory answers before anything else happens, and takes no writes there from now on.
-    void this.#contents.head(position).then(head => head && this.#contents.fingerprints.damage(head))
+  }
+
+  /** The record at a position is gone without a trace: the fingerprints count it still. */
+  async vanish(position: Uint8Array): Promise<void> {
+    const head = await this.#contents.head(position)
+    if (head === undefined) throw new Error('there is no record that could vanish')
+    this.holdings.gone(position)
+    await this.#contents.drop(position, head.version)
+    this.#contents.fingerprints.count(head)
   }
 
   /**
@@ -129,7 +138,7 @@ export class SimulatedDisk {
 
   /** Records on it that are damaged. */
   get damaged(): number {
-    return this.#damaged.size
+    return this.#damages.size
   }
 
   /** Some records are durable now. */
@@ -202,13 +211,13 @@ export class SimulatedDisk {
 class DiskStore implements Store {
   readonly #disk: SimulatedDisk
   readonly #contents: MemoryStore
-  readonly #damaged: Set<string>
+  readonly #damages: Damages
   readonly #process: SimulatedProcess
 
-  constructor(disk: SimulatedDisk, contents: MemoryStore, damaged: Set<string>, process: SimulatedProcess) {
+  constructor(disk: SimulatedDisk, contents: MemoryStore, damages: Damages, process: SimulatedProcess) {
     this.#disk = disk
     this.#contents = contents
-    this.#damaged = damaged
+    this.#damages = damages
     this.#process = process
   }
 
@@ -218,13 +227,13 @@ class DiskStore implements Store {
 
   async head(position: Uint8Array): Promise<RecordHead | undefined> {
     await this.#alive()
-    this.#ensureSound(position)
+    this.#damages.ensureSoundHead(position)
     return this.#contents.head(position)
   }
 
   async read(position: Uint8Array): Promise<StoredRecord | undefined> {
     await this.#alive()
-    this.#ensureSound(position)
+    this.#damages.ensureSound(position)
     return this.#contents.read(position)
   }
 
@@ -235,23 +244,26 @@ class DiskStore implements Store {
   async mergeAll(records: readonly StoredRecord[]): Promise<void> {
     await this.#alive()
     // Looked at as they are applied, since a record may be damaged while a write of it waits.
-    const isSound = ({ position }: StoredRecord): boolean => !this.#damaged.has(formatPosition(position))
-    await this.#write(contents => {
+    const isSound = ({ position }: StoredRecord): boolean => !this.#damages.showsIn(position)
+    await this.#write(async contents => {
       const sound = records.filter(isSound)
       this.#disk.kept(sound)
-      return contents.mergeAll(sound)
+      await contents.mergeAll(sound)
+      for (const { position } of sound) await this.#damages.written(position)
     })
-    for (const { position } of records) this.#ensureSound(position)
+    for (const { position } of records) this.#damages.ensureSoundHead(position)
   }
 
   async drop(position: Uint8Array, version: Version): Promise<boolean> {
     await this.#alive()
     let isDropped = false
     await this.#write(async contents => {
+      if (this.#damages.showsIn(position)) return
       isDropped = await contents.drop(position, version)
       if (isDropped) this.#disk.holdings.gone(position)
-      if (isDropped) this.#damaged.delete(formatPosition(position))
+      if (isDropped) this.#damages.delete(position)
     })
+    this.#damages.ensureSoundHead(position)
     return isDropped
   }
 
@@ -259,9 +271,10 @@ class DiskStore implements Store {
     await this.#alive()
     let isRepaired = false
     await this.#write(async contents => {
-      isRepaired = await contents.repair(position, record)
+      // All of it is looked at first.
+      isRepaired = this.#damages.isIn(position) && (await contents.repair(position, record))
       if (isRepaired) this.#disk.holdings.gone(position)
-      if (isRepaired) this.#damaged.delete(formatPosition(position))
+      if (isRepaired) this.#damages.delete(position)
     })
     return isRepaired
   }
@@ -269,15 +282,21 @@ class DiskStore implements Store {
   async heads(range: Range, options: HeadsOptions): Promise<RecordHead[]> {
     await this.#alive()
     // More by as many as may be passed over: a page that is not full is the last one.
-    const limit = options.limit + this.#damaged.size
+    const limit = options.limit + this.#damages.size
     const heads = await this.#contents.heads(range, { ...options, limit })
-    if (this.#damaged.size === 0) return heads
+    if (this.#damages.size === 0) return heads
     const sound = heads.filter(({ position }) => {
-      const isDamaged = this.#damaged.has(formatPosition(position))
+      const isDamaged = this.#damages.showsIn(position)
       if (isDamaged) options.onDamaged?.(position)
       return !isDamaged
     })
     return sound.slice(0, options.limit)
+  }
+
+  async scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed> {
+    await this.#alive()
+    this.#damages.noticeWithin(first, end)
+    return this.#contents.scrub(first, end, pace)
   }
 
   usage(): { records: number; bytes: number } {
@@ -308,7 +327,7 @@ class DiskStore implements Store {
     await this.#write(async contents => {
       await contents.clear(keep)
       this.#disk.holdings.clear()
-      this.#damaged.clear()
+      this.#damages.clear()
       this.#disk.loss = undefined
     })
   }
@@ -329,10 +348,5 @@ class DiskStore implements Store {
   /** Never resolves for a process that is dead. */
   #alive(): Promise<void> {
     return this.#process.isAlive ? Promise.resolve() : new Promise(() => undefined)
-  }
-
-  #ensureSound(position: Uint8Array): void {
-    if (this.#damaged.has(formatPosition(position)))
-      throw new DamagedRecordError(position, 'a bit was flipped')
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it, type Mock, vi } from 'vitest'
 
 import { DamagedRecordError, type Logger, type Store, StoreError } from '../../src/core/ports.ts'
-import { slotCount } from '../../src/core/record/fingerprints.ts'
+import { slotCount, slotOf } from '../../src/core/record/fingerprints.ts'
 import type { StoredRecord } from '../../src/core/record/record.ts'
 import { formatPosition } from '../../src/core/ring/position.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
@@ -315,6 +315,44 @@ describe('a damaged record in a LevelDB store', () => {
     }
   })
 
+  const flipped =
+    (row: Uint8Array, at: number) =>
+    async (level: Level): Promise<void> => {
+      const bad = new Uint8Array((await level.get(row))!)
+      bad[at < 0 ? bad.length + at : at]! ^= 1
+      await level.put(row, bad)
+    }
+  const noPause = (): Promise<void> => Promise.resolve()
+
+  it.each([
+    ['head', {}, (stored: StoredRecord) => flipped(recordRow(stored.position), 20)],
+    ['value', {}, (stored: StoredRecord) => flipped(recordRow(stored.position), -1)],
+    ['value apart', large(), (stored: StoredRecord) => flipped(valueRow(stored.position, stored.version), 9)]
+  ])(
+    'is found where all is read, and counts as if it had been read: a bit of its %s',
+    async (_, rest, flip) => {
+      const stored = recordOf('a', 5, rest)
+      const [store] = await damaged(stored, flip(stored))
+      await store.fingerprints.completed
+      expect(await store.scrub(0, slotCount, noPause)).toEqual({ damaged: 1, miscounted: 0 })
+      await expectRefused(store)
+      expect(store.fingerprints.sum(0, slotCount).count).toBe(1)
+      expect(store.fingerprints.damaged(0, slotCount).map(formatPosition)).toEqual([
+        formatPosition(stored.position)
+      ])
+      await expectCountedRight(store)
+      await store.close()
+    }
+  )
+
+  it('is found in its value by whoever reads it, and then has no vote either', async () => {
+    const [store] = await damaged(record, flipped(recordRow(record.position), -1))
+    expect((await store.head(record.position))?.version.time).toBe(5)
+    await expect(store.read(record.position)).rejects.toThrow(DamagedRecordError)
+    await expectRefused(store)
+    await store.close()
+  })
+
   it('is found where its row is cut off', async () => {
     const row = recordRow(record.position)
     const [store] = await damaged(record, async level =>
@@ -346,6 +384,61 @@ describe('a damaged record in a LevelDB store', () => {
     // The change comes behind the slot's being counted anew.
     await store.merge(recordOf('c', 1))
     expect(store.fingerprints.sum(0, slotCount).count).toBe(2)
+    await expectCountedRight(store)
+    await store.close()
+  })
+})
+
+describe('a record that is gone from a LevelDB store without a trace', () => {
+  /** A store, and its database behind its back. */
+  async function opened(records: readonly StoredRecord[]): Promise<{ store: Store; level: Level }> {
+    const found: { level?: Level } = {}
+    const store = await openLevelStore(temporaryFolder(), {
+      logger: silent,
+      open: async (location, options) => (found.level = await openLevel(location, options))
+    })
+    await store.mergeAll(records)
+    return { store, level: found.level! }
+  }
+  const noPause = (): Promise<void> => Promise.resolve()
+  const records = Array.from({ length: 100 }, (_, i) => recordOf(`key ${i}`, 1))
+  const { position } = records[3]!
+
+  it('is out of the fingerprints when all has been read', async () => {
+    const { store, level } = await opened(records)
+    await level.del(recordRow(position))
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(100)
+    const slot = slotOf(position)
+    expect(await store.scrub(slot + 1, slotCount, noPause)).toEqual({ damaged: 0, miscounted: 0 })
+    expect(await store.scrub(0, slot + 1, noPause)).toEqual({ damaged: 0, miscounted: 1 })
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(99)
+    await expectCountedRight(store)
+    await store.close()
+  })
+
+  it('is so too where an older version has come up in its place', async () => {
+    const older = recordOf('key 3', 0)
+    const { store, level } = await opened(records)
+    await level.put(recordRow(position), older.encoded)
+    expect(await store.scrub(0, slotCount, noPause)).toEqual({ damaged: 0, miscounted: 1 })
+    await expectCountedRight(store)
+    await store.merge(records[3]!)
+    expect((await store.head(position))?.version.time).toBe(1)
+    await store.close()
+  })
+
+  it('is so too where a bit of its key has flipped, and is damaged where it came up', async () => {
+    const elsewhere = new Uint8Array(position)
+    elsewhere[31]! ^= 1
+    const { store, level } = await opened(records)
+    await level.del(recordRow(position))
+    await level.put(recordRow(elsewhere), records[3]!.encoded)
+    expect(await store.scrub(0, slotCount, noPause)).toMatchObject({ damaged: 1 })
+    expect(store.fingerprints.damaged(0, slotCount).map(formatPosition)).toEqual([formatPosition(elsewhere)])
+    await expectCountedRight(store)
+    expect(await store.repair(elsewhere, undefined)).toBe(true)
+    await store.merge(records[3]!)
+    expect(store.fingerprints.sum(0, slotCount).count).toBe(100)
     await expectCountedRight(store)
     await store.close()
   })

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-import { type Store, StoreError } from '../../src/core/ports.ts'
+import { type ScrubbedPart, type Store, StoreError } from '../../src/core/ports.ts'
 import { noRecords } from '../../src/core/record/fingerprint.ts'
 import { Fingerprints, slotCount } from '../../src/core/record/fingerprints.ts'
 import { encodeRecord, type RecordFields } from '../../src/core/record/codec.ts'
@@ -237,6 +237,49 @@ export function testStore(name: string, factory: StoreFactory): void {
       await expectUsage([deleted, expired])
     })
 
+    it('finds nothing amiss where it reads all that it holds, and tells how much that was', async () => {
+      const records = Array.from({ length: 200 }, (_, i) =>
+        recordOf(`key ${i}`, 1, i % 10 === 0 ? { value: new Uint8Array(5000) } : {})
+      )
+      await store.mergeAll(records)
+      for (let i = 0; i < 2; i++) {
+        const read = { records: 0, bytes: 0 }
+        const pace = (part: ScrubbedPart): Promise<void> => {
+          read.records += part.records
+          read.bytes += part.bytes
+          return Promise.resolve()
+        }
+        expect(await store.scrub(0, 1_000, pace)).toEqual({ damaged: 0, miscounted: 0 })
+        expect(await store.scrub(1_000, slotCount, pace)).toEqual({ damaged: 0, miscounted: 0 })
+        expect(read.records).toBe(records.length)
+        expect(read.bytes).toBeGreaterThanOrEqual(records.reduce((sum, { size }) => sum + size, 0))
+        await expectCountedRight(store)
+        await reopen()
+      }
+    })
+
+    it('lets writes pass while it reads what it holds, and counts them right', async () => {
+      const records = Array.from({ length: 300 }, (_, i) => recordOf(`key ${i}`, 1))
+      await store.mergeAll(records)
+      let parts = 0
+      const pace = async (): Promise<void> => {
+        const [changed, dropped] = [recordOf(`key ${parts}`, 2), records[200 + parts]!]
+        parts++
+        await Promise.all([store.merge(changed), store.drop(dropped.position, dropped.version)])
+      }
+      expect(await store.scrub(0, slotCount, pace)).toEqual({ damaged: 0, miscounted: 0 })
+      expect(parts).toBeGreaterThan(0)
+      expect(store.usage().records).toBe(records.length - parts)
+      await expectCountedRight(store)
+    })
+
+    it('stops reading what it holds where it is told to', async () => {
+      await store.merge(recordOf('a', 1))
+      const stop = new Error('enough')
+      await expect(store.scrub(0, slotCount, () => Promise.reject(stop))).rejects.toThrow('enough')
+      await store.merge(recordOf('a', 2))
+    })
+
     it('repairs nothing that is not damaged', async () => {
       const record = recordOf('a', 1)
       expect(await store.repair(record.position, record)).toBe(false)
@@ -373,6 +416,7 @@ export function testStore(name: string, factory: StoreFactory): void {
         () => store.head(record.position),
         () => store.read(record.position),
         () => store.heads(wholeRing, { limit: 1 }),
+        () => store.scrub(0, slotCount, () => Promise.resolve()),
         () => store.readMeta('x'),
         () => store.listMeta(''),
         () => store.writeMeta([])

@@ -9,7 +9,7 @@
  * epoch is only ever what was read at that epoch, so nobody sends such a record later.
  */
 import type { FingerprintIndex } from '../record/fingerprints.ts'
-import type { HeadsOptions, MetaChange, Store } from '../ports.ts'
+import type { HeadsOptions, MetaChange, Scrubbed, ScrubbedPart, Store } from '../ports.ts'
 import type { MemberId } from '../member.ts'
 import { isPurged } from '../record/purged.ts'
 import type { RecordHead, StoredRecord } from '../record/record.ts'
@@ -79,6 +79,10 @@ export class VisibleStore implements Store {
       if (shown.length >= limit || heads.length < next.limit || last === undefined) return shown
       next = { ...options, limit: limit - shown.length, after: last.position }
     }
+  }
+
+  scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed> {
+    return this.#store.scrub(first, end, pace)
   }
 
   usage(): { records: number; bytes: number } {

@@ -51,6 +51,11 @@ export class Fingerprints implements FingerprintIndex {
     return this.#completed.promise
   }
 
+  /** Whether all records are counted now. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
   /** From now on, until `complete`, there are records that are not counted yet. */
   begin(): void {
     // Who waits already goes on waiting for the same.
