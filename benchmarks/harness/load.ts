@@ -46,6 +46,7 @@ async function runPart(operation: () => Promise<unknown>, init: PartInit): Promi
   const { inFlight, durationMs, signal } = init
   const latencies = newHistogram()
   let failures = 0
+  let lastError: unknown
   const processorBefore = ownProcessorMs()
   const startedAt = performance.now()
   const oneAfterTheOther = async (): Promise<void> => {
@@ -58,12 +59,14 @@ async function runPart(operation: () => Promise<unknown>, init: PartInit): Promi
         latencies.recordValue((performance.now() - calledAt) * 1000)
       } catch (error) {
         failures++
+        lastError = error
         if (failures > Math.max(maxFailures, latencies.totalCount)) throw error
         await nextTurn()
       }
     }
   }
   await Promise.all(Array.from({ length: inFlight }, oneAfterTheOther))
+  if (failures > latencies.totalCount) throw lastError
   return {
     latencies,
     tookMs: performance.now() - startedAt,

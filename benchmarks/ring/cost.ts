@@ -1,71 +1,97 @@
-/**
- * What a ring costs: a lookup of a key's replicas, with its position known and with the hash of its key, a
- * join, and what changes hands by it. Run with `node benchmarks/ring.ts`.
- */
-import { hash } from 'node:crypto'
-import { difference } from '../../src/core/ring/difference.ts'
-import { positionOf } from '../../src/core/ring/position.ts'
-import { Ring } from '../../src/core/ring/ring.ts'
-import { peerIdOf } from '../../test/support/peer-ids.ts'
-import type { RingMember } from '../../src/core/member.ts'
+/** What a ring costs, in turn with other rings: a lookup of a key's replicas, and a change of the peers. */
+import { build, type Histogram } from 'hdr-histogram-js'
+import { ownProcessorMs } from '../harness/processor-time.ts'
+import { median } from '../harness/ratios.ts'
+import type { Contender, MadeRing } from './contenders.ts'
 
-const vnodes = 128
-const copies = 3
-/** More than fit in a processor's cache together with what they touch of the ring. */
-const keyCount = 200_000
+/** Lookups timed at once: one alone is shorter than the clock's steps. */
+const batch = 100
 const rounds = 5
-/** Joins measured for each size, of which the median is shown. */
-const joinCount = 15
+/** Joins measured on a small ring, and on a large one, where one takes long. */
+const joinCount = { small: 15, large: 5 }
+const largeRing = 1_000
 
-function memberOf(index: number): RingMember {
-  return { peerId: peerIdOf(index), life: '0000000000000001', vnodes }
+export interface RingCost {
+  readonly name: string
+  readonly peers: number
+  readonly lookupsPerSecond: number
+  /** Of batches of lookups, for one lookup each, in ns. */
+  readonly p50Ns: number
+  readonly p99Ns: number
+  readonly p999Ns: number
+  readonly cpuNs: number
+  readonly foundMs: number
+  /** The median of a join and the first lookup after it, in ms. */
+  readonly joinMs: number
+  /** Lookups per second of each part, and ms of each join: for ratios. */
+  readonly rates: readonly number[]
+  readonly joins: readonly number[]
 }
 
-function timed<T>(run: () => T): { ms: number; result: T } {
-  const start = process.hrtime.bigint()
-  const result = run()
-  return { ms: Number(process.hrtime.bigint() - start) / 1e6, result }
+/** All contenders at one size, their parts in turn. */
+export function costs(contenders: readonly Contender[], peers: number, keys: readonly string[]): RingCost[] {
+  const subjects = contenders.map(contender => new Subject(contender, peers))
+  for (const subject of subjects) subject.lookups(keys, false)
+  for (let round = 0; round < rounds; round++) for (const subject of subjects) subject.lookups(keys, true)
+  const joins = peers < largeRing ? joinCount.small : joinCount.large
+  for (let i = 0; i < joins; i++) for (const subject of subjects) subject.join(peers + i, keys[0]!)
+  return subjects.map(subject => subject.cost(peers))
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-}
+class Subject {
+  readonly #name: string
+  readonly #latencies: Histogram = build({ highestTrackableValue: 1e10, numberOfSignificantValueDigits: 3 })
+  readonly #foundMs: number
+  readonly #rates: number[] = []
+  readonly #joins: number[] = []
+  #ring: MadeRing
+  #cpuMs = 0
+  #count = 0
 
-/** Ns of each lookup, the first round, which fills the lists, and the median of the others. */
-function lookups(run: (index: number) => unknown): { first: number; median: number } {
-  const nanoseconds = Array.from({ length: rounds + 1 }, () => {
-    const { ms } = timed(() => {
-      for (let i = 0; i < keyCount; i++) run(i)
-    })
-    return (ms * 1e6) / keyCount
-  })
-  return { first: nanoseconds[0]!, median: median(nanoseconds.slice(1)) }
-}
+  constructor({ name, make }: Contender, peers: number) {
+    this.#name = name
+    const startedAt = performance.now()
+    this.#ring = make(peers)
+    this.#ring.lookup('first')
+    this.#foundMs = performance.now() - startedAt
+  }
 
-const keys = Array.from({ length: keyCount }, (_, i) => hash('sha256', `key ${i}`, 'buffer'))
-const positions = keys.map(positionOf)
+  lookups(keys: readonly string[], counts: boolean): void {
+    const { lookup } = this.#ring
+    const cpuBefore = ownProcessorMs()
+    const startedAt = performance.now()
+    for (let first = 0; first < keys.length; first += batch) {
+      const batchStartedAt = performance.now()
+      for (let i = first; i < first + batch; i++) lookup(keys[i]!)
+      if (counts) this.#latencies.recordValue(((performance.now() - batchStartedAt) * 1e6) / batch)
+    }
+    if (!counts) return
+    this.#rates.push((keys.length * 1000) / (performance.now() - startedAt))
+    this.#cpuMs += ownProcessorMs() - cpuBefore
+    this.#count += keys.length
+  }
 
-for (const peers of [10, 100, 1000]) {
-  const { ms: foundedMs, result: ring } = timed(() =>
-    Ring.of(Array.from({ length: peers }, (_, i) => memberOf(i)))
-  )
-  const byPosition = lookups(i => ring.replicas(positions[i]!, copies))
-  const byKey = lookups(i => ring.replicas(positionOf(keys[i]!), copies))
-  const joins = Array.from({ length: joinCount }, (_, i) => {
-    const joined = timed(() => ring.with({ add: [memberOf(peers + i)] }))
-    const left = timed(() => ring.with({ remove: [ring.members[(i * 7) % peers]!] }))
-    const changed = timed(() => difference(ring, joined.result, copies))
-    return { joinMs: joined.ms, leaveMs: left.ms, differenceMs: changed.ms }
-  })
-  console.log(
-    [
-      `${peers} peers x ${vnodes} vnodes:`,
-      `lookup ${byPosition.median.toFixed(0)} ns (${byPosition.first.toFixed(0)} the first time),`,
-      `${byKey.median.toFixed(0)} ns with the key's hash;`,
-      `made anew ${foundedMs.toFixed(1)} ms,`,
-      `join ${median(joins.map(join => join.joinMs)).toFixed(2)} ms,`,
-      `leave ${median(joins.map(join => join.leaveMs)).toFixed(2)} ms,`,
-      `difference ${median(joins.map(join => join.differenceMs)).toFixed(2)} ms`
-    ].join(' ')
-  )
+  join(index: number, key: string): void {
+    const startedAt = performance.now()
+    this.#ring = this.#ring.join(index)
+    this.#ring.lookup(key)
+    this.#joins.push(performance.now() - startedAt)
+  }
+
+  cost(peers: number): RingCost {
+    const percentile = (percent: number): number => this.#latencies.getValueAtPercentile(percent)
+    return {
+      name: this.#name,
+      peers,
+      lookupsPerSecond: Math.round(median(this.#rates) ?? 0),
+      p50Ns: percentile(50),
+      p99Ns: percentile(99),
+      p999Ns: percentile(99.9),
+      cpuNs: Math.round((this.#cpuMs * 1e6) / this.#count),
+      foundMs: this.#foundMs,
+      joinMs: median(this.#joins) ?? 0,
+      rates: this.#rates,
+      joins: this.#joins
+    }
+  }
 }
