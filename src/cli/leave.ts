@@ -20,7 +20,7 @@ export function defineLeave(command: Command): void {
     .addHelpText(
       'after',
       `
-Waits until the member is gone. To stop a peer for a while, just stop it: it stays a member.
+Shows how the records move until the member is gone. To stop a peer for a while, just stop it: it stays a member.
 
 Examples:
   annulus leave                           the peer that runs here leaves

@@ -4,8 +4,9 @@ import type { ChangeOptions, KeyValueStore, MemberInfo } from '../api.ts'
 import { AnnulusError } from '../core/errors.ts'
 import { maxDeadlineMs } from '../core/limits.ts'
 import type { TimeoutFlag } from './client.ts'
-import { usageError } from './errors.ts'
+import { CommandError, usageError } from './errors.ts'
 import { MovementTally, startMovementProgress } from './movement-progress.ts'
+import { formatDuration } from './units.ts'
 
 /** How much of a peer id is enough to name a member: shorter would hit another one by a slip. */
 const leastCharacters = 6
@@ -76,10 +77,23 @@ export async function showDeparture(
   try {
     const onWaiting = (reason: string): void => void (waitsFor = reason)
     await untilGone(call => ask({ ...call, onWaiting }), options)
+  } catch (error) {
+    throw isStillOpen(error) ? notYet(error, waitsFor, options.timeoutMs) : error
   } finally {
     done.abort()
     await watching
   }
+}
+
+function isStillOpen(error: unknown): error is AnnulusError {
+  return error instanceof AnnulusError && error.code === 'ERR_OUTCOME_UNKNOWN'
+}
+
+function notYet(cause: AnnulusError, waitsFor: string, timeoutMs: number): CommandError {
+  const why = waitsFor === '' ? '' : `, and waits for ${waitsFor}`
+  const message = `not done within ${formatDuration(timeoutMs)}; it goes on${why}`
+  const advice = 'see annulus status; a member that will not come back can be removed: annulus remove PEER'
+  return new CommandError(cause.exitCode, message, advice, { cause })
 }
 
 /** Until the signal aborts. That nothing can be seen is no reason to say so: whoever waits is told how it ends. */

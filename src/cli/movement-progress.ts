@@ -60,7 +60,7 @@ function waitOf({ peerId, waitsFor }: MovementTransfer): string | undefined {
 
 /** Several parts, the most important ones first: a line may be cut. */
 export function formatMovement({ done, left, bytesPerSecond, secondsLeft, waitsFor }: Movement): string {
-  const parts = [`${formatCount(done)} of ${formatCount(done + left)} records`]
+  const parts = done + left === 0 ? [] : [`${formatCount(done)} of ${formatCount(done + left)} records`]
   if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`)
   if (secondsLeft !== null) parts.push(`${formatSeconds(secondsLeft)} left`)
   if (waitsFor.length > 0) parts.push(`waits for ${waitsFor.join('; ')}`)

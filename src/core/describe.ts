@@ -7,7 +7,7 @@ import type {
   TransferStatus,
   TransitionStatus
 } from '../api.ts'
-import { memberKey, type MemberId } from './member.ts'
+import { memberKey, sameMember, type MemberId } from './member.ts'
 import type { AddressBook } from './ports.ts'
 import { purgeTimeMs } from './record/purged.ts'
 import type { Calls } from './rpc-types.ts'
@@ -79,8 +79,8 @@ export async function describeCluster(
     damaged: descriptions[i]?.damaged ?? null,
     version: descriptions[i]?.version ?? null
   }))
-  const waitingFor =
-    descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor ?? []
+  const waitingFor = descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor
+  const answering = members.filter((_, i) => descriptions[i] !== undefined)
   return {
     network: topology.network,
     clusterId: topology.clusterId,
@@ -88,9 +88,22 @@ export async function describeCluster(
     replicas: topology.replicas,
     purgedBefore: topology.purgedBefore === 0 ? null : purgeTimeMs(topology.purgedBefore),
     members: status,
-    transition: transitionOf(topology, waitingFor),
+    transition: transitionOf(topology, waitingFor ?? undecided(topology, answering)),
     transfers: descriptions.flatMap(description => description?.transfers ?? [])
   }
+}
+
+/** What nobody can tell of: that those who decide on the next entry are away. */
+function undecided({ acceptors }: Topology, answering: readonly MemberId[]): readonly string[] {
+  const away = acceptors.filter(acceptor => !answering.some(member => sameMember(member, acceptor)))
+  if (away.length * 2 < acceptors.length) return []
+  const names = away
+    .map(({ peerId }) => peerId)
+    .sort()
+    .join(', ')
+  return [
+    `a majority of the members that decide on the ring; ${names} ${away.length === 1 ? 'does' : 'do'} not answer`
+  ]
 }
 
 async function describe(

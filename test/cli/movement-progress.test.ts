@@ -8,7 +8,8 @@ import {
   type MovementTransfer
 } from '../../src/cli/movement-progress.ts'
 import { divertLines } from '../../src/cli/terminal.ts'
-import type { Status, TransferStatus } from '../../src/api.ts'
+import type { ChangeOptions, Status, TransferStatus } from '../../src/api.ts'
+import { AnnulusError } from '../../src/core/errors.ts'
 
 const take = (peerId: string, records: number, recordsLeft: number): TransferStatus => ({
   peerId,
@@ -66,6 +67,7 @@ describe('a movement', () => {
     )
     const still: Movement = { done: 0, left: 7, bytesPerSecond: 0, secondsLeft: null, waitsFor: [] }
     expect(formatMovement(still)).toBe('0 of 7 records')
+    expect(formatMovement({ ...still, left: 0, waitsFor: ['A'] })).toBe('waits for A')
   })
 })
 
@@ -119,6 +121,21 @@ describe('a departure', () => {
     expect(lines).toEqual([
       'annulus: handing over: 1 of 3 records | 100 B/s | 2 s left | waits for C, which is down, to take over its ranges'
     ])
+  })
+
+  it('that is not done in time says that it goes on, what it waits for and what to do', async () => {
+    const open = new AnnulusError('ERR_OUTCOME_UNKNOWN', 'not yet', { indefinite: true })
+    const ask = ({ onWaiting }: ChangeOptions): Promise<void> => {
+      onWaiting?.('A, which is down')
+      return Promise.reject(open)
+    }
+    const status = (): Promise<Status> => Promise.reject(new Error('no status'))
+    const options = { timeoutMs: 2, signal: new AbortController().signal }
+    await expect(showDeparture({ status }, ask, options)).rejects.toMatchObject({
+      exitCode: 6,
+      message: 'not done within 2ms; it goes on, and waits for A, which is down',
+      advice: expect.stringContaining('annulus remove') as string
+    })
   })
 
   it('fails as it fails, whether or not there is a status to see', async () => {

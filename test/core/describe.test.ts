@@ -130,6 +130,16 @@ describe('the status of a cluster', () => {
     expect(purged.purgedBefore).toBe(7)
   })
 
+  it('tells that those who decide on a transition are away', async () => {
+    const { calls } = callsTo({ a: idle, b: idle, c: idle, d: idle })
+    const of = async (down: string) =>
+      (await describeCluster(viewOf(`${script}; open +d`, down), calls)).transition!.waitingFor
+    expect(await of('b')).toEqual([])
+    expect(await of('bc')).toEqual([
+      `a majority of the members that decide on the ring; ${[id('b').peerId, id('c').peerId].sort().join(', ')} do not answer`
+    ])
+  })
+
   it('tells what a transition waits for by whoever knows', async () => {
     const { calls } = callsTo({ a: idle, b: { ...idle, waitingFor: ['c to report'] }, c: idle, d: idle })
     const { transition } = await describeCluster(viewOf(`${script}; open +d`), calls)

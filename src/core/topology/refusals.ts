@@ -59,7 +59,7 @@ function leaveRefusal(topology: Topology, member: MemberId): PetitionRefusal | u
   if (topology.member(member)?.standing !== 'up' || !isLast(topology)) return undefined
   return {
     code: petitionCodes.loss,
-    reason: `${member.peerId} is the last member: what it holds would be lost`
+    reason: lastMember(member)
   }
 }
 
@@ -67,10 +67,18 @@ function removeRefusal(topology: Topology, view: View, wish: RemovalWish): Petit
   const standing = topology.member(wish.member)?.standing
   if (standing !== 'up' && standing !== 'leaving') return undefined
   if (standing === 'up' && isLast(topology)) {
-    return { code: petitionCodes.loss, reason: `${wish.member.peerId} is the last member` }
+    return { code: petitionCodes.loss, reason: lastMember(wish.member) }
   }
   const risk = lossOf(topology, view, wish)
-  return risk === undefined ? undefined : { code: petitionCodes.loss, reason: describeRisk(risk) }
+  if (risk === undefined) return undefined
+  return {
+    code: petitionCodes.loss,
+    reason: `${describeRisk(risk)}: have them come back first, or accept the loss`
+  }
+}
+
+function lastMember({ peerId }: MemberId): string {
+  return `${peerId} is the last member, and what it holds would be lost: let another one join first, or just stop it`
 }
 
 /** Whether but one member stays: one that joins has nothing yet to take over with. */
