@@ -18,6 +18,9 @@ export const identityOwnerName = 'identity/owner'
 /** The names of both. */
 export const identityNames: readonly string[] = [identityKeyName, identityOwnerName]
 
+/** The cluster that a peer goes back to whose life was ended against its will: it must not end up in another. */
+export const identityClusterName = 'identity/cluster'
+
 /** Bytes of a life. */
 const lifeBytes = 8
 

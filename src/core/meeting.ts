@@ -43,6 +43,8 @@ export interface MeetingComponents {
 export interface MeetInit {
   /** Multiaddrs, tried in order, round after round. */
   readonly addresses: readonly string[]
+  /** It has been in a cluster: whoever is of another one by now is passed over. Default false. */
+  readonly hasHome?: boolean
   readonly signal: AbortSignal
   /** Told in words what it waits for, when that changes. */
   readonly onWaiting: (reason: string) => void
@@ -58,7 +60,7 @@ export async function meet(components: MeetingComponents, init: MeetInit): Promi
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lastPauseMs)) {
     const reasons: string[] = []
     for (const address of init.addresses) {
-      reasons.push(`${address}: ${await fetchLog(components, address, init.signal)}`)
+      reasons.push(`${address}: ${await fetchLog(components, address, init)}`)
       if (log.current !== undefined) return
     }
     const reason = `cannot join through ${reasons.join('; ')}; trying again`
@@ -72,7 +74,7 @@ export async function meet(components: MeetingComponents, init: MeetInit): Promi
 async function fetchLog(
   components: MeetingComponents,
   address: string,
-  signal: AbortSignal
+  { signal, hasHome = false }: Pick<MeetInit, 'signal' | 'hasHome'>
 ): Promise<string> {
   const { transport, calls, log } = components
   const options = { timeoutMs: connectTimeoutMs, signal }
@@ -84,8 +86,9 @@ async function fetchLog(
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof TransportError)) throw error
-    if (error.refusal !== undefined) throwIfFinal(error.refusal, address)
-    return error.message
+    if (error.refusal === undefined) return error.message
+    if (error.refusal.code !== 'cluster' || !hasHome) throwIfFinal(error.refusal, address)
+    return `refused this peer: ${error.refusal.reason}`
   }
 }
 
@@ -115,6 +118,38 @@ export async function greetOthers(
     )
   await Promise.allSettled(greeted)
   init.signal.throwIfAborted()
+}
+
+/**
+ * Says so where a peer that is in a cluster was told to join another one: it stays where it is. Only addresses that
+ * none of the others is known to have are tried, each once.
+ */
+export async function tellOfStrangers(
+  { transport, logger }: MeetingComponents,
+  init: {
+    readonly addresses: readonly string[]
+    readonly others: readonly MemberId[]
+    readonly signal: AbortSignal
+  }
+): Promise<void> {
+  const known = [transport.peerId, ...init.others.map(({ peerId }) => peerId)].flatMap(peerId =>
+    transport.addresses.multiaddrs(peerId)
+  )
+  const isKnown = (address: string): boolean =>
+    known.some(other => other === address || other.startsWith(`${address}/`))
+  for (const address of init.addresses.filter(each => !isKnown(each))) {
+    try {
+      await transport.connect(address, { timeoutMs: connectTimeoutMs, signal: init.signal })
+    } catch (error) {
+      if (init.signal.aborted) return
+      const refusal = error instanceof TransportError ? error.refusal : undefined
+      if (refusal?.code !== 'cluster' && refusal?.code !== 'network') continue
+      logger.warn('stays in its own cluster: an address to join is of another one', {
+        address,
+        reason: refusal.reason
+      })
+    }
+  }
 }
 
 /**
@@ -160,7 +195,7 @@ export async function keepInTouch(
     if (init.others().length === 0 || !isAlone()) continue
     for (const address of init.addresses()) {
       try {
-        const outcome = await fetchLog(components, address, init.signal)
+        const outcome = await fetchLog(components, address, init)
         logger.debug('is alone, and tries an address', { address, outcome })
       } catch (error) {
         if (init.signal.aborted) return

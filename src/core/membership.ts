@@ -5,10 +5,10 @@
 import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
-import { hex, identityNames, nextBoot, type Identity } from './identity.ts'
+import { hex, identityClusterName, identityNames, nextBoot, type Identity } from './identity.ts'
 import { knownPeerId, knownPeerNames } from './known-peers.ts'
 import { Life, type LifeInit } from './life.ts'
-import { askAround, greetOthers, keepInTouch, meet } from './meeting.ts'
+import { askAround, greetOthers, keepInTouch, meet, tellOfStrangers } from './meeting.ts'
 import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
 import { purgeTimeMs } from './record/purged.ts'
@@ -64,6 +64,8 @@ export class Membership {
   #life: Life | undefined
   /** The others whose addresses were on disk at the start. */
   #knownPeerIds: readonly string[] = []
+  /** The cluster of an earlier life that this peer did not leave. */
+  #homeId: string | undefined
   /** Where the others of an earlier life listened. */
   #earlierContacts: readonly string[] = []
 
@@ -92,6 +94,11 @@ export class Membership {
     return this.#init.network ?? peerDefaults.network
   }
 
+  /** The cluster that this peer is in, or is to come back to; undefined while it may still join any. */
+  get clusterId(): string | undefined {
+    return this.#log.current?.clusterId ?? this.#homeId
+  }
+
   /** Settles when the peer is a member and serves, or failed for good. */
   get ready(): Promise<void> {
     return this.#ready.promise
@@ -105,7 +112,11 @@ export class Membership {
     const { store, transport } = this.#components
     const known = (await knownPeerNames(store)).map(knownPeerId)
     this.#knownPeerIds = known.filter(peerId => peerId !== transport.peerId)
-    const loss = store.loss ?? (await this.#loadLog())
+    const home = await store.readMeta(identityClusterName)
+    this.#homeId = home === undefined ? undefined : new TextDecoder().decode(home)
+    // Where the store lost something, the log may still tell which cluster this peer belongs to.
+    const damage = await this.#loadLog()
+    const loss = store.loss ?? damage
     if (loss !== undefined) {
       await this.#reset(loss)
       return
@@ -205,11 +216,12 @@ export class Membership {
     if (this.#log.current === undefined) {
       const addresses = this.#contacts()
       if (addresses.length === 0) await this.#found(life.self)
-      else await meet(parts, { addresses, signal, onWaiting })
+      else await meet(parts, { addresses, hasHome: this.#homeId !== undefined, signal, onWaiting })
       this.#checkSettings()
     } else {
       this.#components.logger.info('comes back with the life it had', { epoch: this.#log.epoch })
       await greetOthers(parts, { others: life.others(), signal })
+      void tellOfStrangers(parts, { addresses: this.#init.join ?? [], others: life.others(), signal })
     }
     life.start()
     const [addresses, others] = [() => this.#contacts(), () => life.others()]
@@ -277,8 +289,16 @@ export class Membership {
     const { store, transport, logger } = this.#components
     logger.warn('joins anew with an empty store', { why })
     for (const { peerId } of transport.remotes()) transport.disconnect(peerId)
+    const standing = this.#log.current?.member({
+      peerId: transport.peerId,
+      life: this.#identity.life
+    })?.standing
+    // Who left may go anywhere; who was removed, or lost its records, is to be back where it was.
+    this.#homeId = standing === 'left' ? undefined : this.clusterId
     await this.#log.end()
-    await store.clear([...identityNames, ...(await knownPeerNames(store))])
+    const home = this.#homeId === undefined ? undefined : new TextEncoder().encode(this.#homeId)
+    await store.writeMeta([[identityClusterName, home]])
+    await store.clear([...identityNames, identityClusterName, ...(await knownPeerNames(store))])
     this.#log = new TopologyLog(this.#components)
     await this.#boot()
   }

@@ -324,7 +324,7 @@ export class PeerCore implements Peer {
     const { current } = log
     return {
       network,
-      clusterId: current?.clusterId ?? '',
+      clusterId: this.#membership.clusterId ?? '',
       generation: current?.generation ?? 0,
       role: 'peer',
       life: identity.life,

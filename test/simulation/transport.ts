@@ -7,6 +7,7 @@ import {
   ServeError,
   TransportError,
   type AddressBook,
+  type Refusal,
   type Remote,
   type RequestOptions,
   type Transport,
@@ -114,8 +115,14 @@ export class SimulatedTransport implements Transport {
       options.signal?.removeEventListener('abort', abort)
       if (this.#pending.delete(pending)) act()
     }
-    const fail = (failure: 'unreachable' | 'refused' | 'aborted', reason: string): void =>
-      finish(() => reject(new TransportError(failure, `${peerId}: ${reason}`, { delivered: false })))
+    const fail = (
+      failure: 'unreachable' | 'refused' | 'aborted',
+      reason: string,
+      refusal?: Refusal
+    ): void => {
+      const init = { delivered: false, ...(refusal === undefined ? {} : { refusal }) }
+      finish(() => reject(new TransportError(failure, `${peerId}: ${reason}`, init)))
+    }
     const abort = (): void => fail('aborted', 'aborted')
     this.#pending.add(pending)
     options.signal?.addEventListener('abort', abort)
@@ -137,7 +144,7 @@ export class SimulatedTransport implements Transport {
         if (refusal === undefined) host.#open(mine)
         this.#network.carry(peerId, this.peerId, 64, () =>
           this.receive(() => {
-            if (refusal !== undefined) fail('refused', refusal.reason)
+            if (refusal !== undefined) fail('refused', refusal.reason, refusal)
             else if (host.#isStopped) fail('unreachable', 'connection reset')
             else {
               this.#open(theirs)
