@@ -44,24 +44,26 @@ class Log {
 /** Grace of 24 minutes: a sweep each minute or so. */
 function setUp(store: ConstructorParameters<typeof Purger>[0]['store'], log = new Log()) {
   const time = new VirtualTime()
+  const told: Array<readonly [purgedBefore: number, records: number]> = []
   const components = {
     clock: new VirtualClock(time),
     random: new SeededRandom(1),
     store,
     log,
-    logger: silent
+    logger: silent,
+    onPurged: (purgedBefore: number, records: number) => void told.push([purgedBefore, records])
   }
-  return { time, log, purger: new Purger(components, { tombstoneGraceMs: 24 * minute }) }
+  return { time, log, told, purger: new Purger(components, { tombstoneGraceMs: 24 * minute }) }
 }
 
 describe('the purger', () => {
   const dead = Array.from({ length: 600 }, (_, i) => record(`dead ${i}`, 1000 + i, 'tombstone'))
   const kept = [record('later', 3000, 'tombstone'), record('expiring', 10, 'value', 4), record('old', 1)]
 
-  it('drops what is purged as soon as that is in force, and nothing else', async () => {
+  it('drops what is purged as soon as that is in force, and nothing else, and tells of it once', async () => {
     const store = new MemoryStore()
     await store.mergeAll([...dead, ...kept])
-    const { time, log, purger } = setUp(store)
+    const { time, log, told, purger } = setUp(store)
     purger.start()
     await time.run(2 * minute)
     expect(store.usage().records).toBe(dead.length + kept.length)
@@ -69,6 +71,7 @@ describe('the purger', () => {
     await time.until(() => store.usage().records === kept.length, 1_000)
     await time.run(5 * minute)
     expect(store.usage().records).toBe(kept.length)
+    expect(told).toEqual([[3000, dead.length]])
     await time.settle(purger.stop())
     expect(time.pending).toBe(0)
   })
