@@ -42,6 +42,8 @@ export interface ClusterInit {
   /** Virtual nodes of each peer; few keep a run quick. Default 16. */
   readonly vnodes?: number
   readonly replicas?: number
+  /** How old tombstones are before a purge is tried, in ms. Default: the product's, longer than any run. */
+  readonly tombstoneGraceMs?: number
   /** Told of all that peers and clients log. Default: prints it where the environment has SIM_LOG. */
   readonly onLog?: (who: string, level: string, message: string, fields?: Record<string, unknown>) => void
 }
@@ -240,7 +242,7 @@ export class SimulatedCluster {
     { peerId, random, clock, disk }: Pick<SimulatedPeer, 'peerId' | 'random' | 'clock' | 'disk'>,
     init: Partial<PeerCoreInit>
   ): Pick<SimulatedPeer, 'process' | 'core'> {
-    const { vnodes = 16, replicas } = this.#init
+    const { vnodes = 16, replicas, tombstoneGraceMs } = this.#init
     const process = new SimulatedProcess()
     const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
     const core = new PeerCore(
@@ -254,6 +256,7 @@ export class SimulatedCluster {
       {
         vnodes,
         ...(replicas === undefined ? {} : { replicas }),
+        ...(tombstoneGraceMs === undefined ? {} : { tombstoneGraceMs }),
         join: others.map(({ address }) => address),
         version: 'test',
         ...init

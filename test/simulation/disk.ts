@@ -92,6 +92,20 @@ export class SimulatedDisk {
     return heads.map(({ position, version }) => `${formatPosition(position)} ${formatVersion(version)}`)
   }
 
+  /** Each record on it: its position and version in hex, and its bytes. */
+  async copies(): Promise<Array<{ position: string; version: string; encoded: Uint8Array }>> {
+    const records = await Promise.all(
+      (await this.heads()).map(({ position }) => this.#contents.read(position))
+    )
+    return records
+      .filter(record => record !== undefined)
+      .map(({ position, version, encoded }) => ({
+        position: formatPosition(position),
+        version: formatVersion(version),
+        encoded
+      }))
+  }
+
   /** The store of a process that just started. What an earlier process had not synced is decided now. */
   open(process: SimulatedProcess): Store {
     this.#crash()

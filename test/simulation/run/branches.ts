@@ -24,6 +24,7 @@ export const branches = [
   'opened with several changes',
   'amended',
   'closed',
+  'purged',
   'a proposal lost to another ballot',
   'caught up by entries',
   'caught up by a snapshot',
@@ -39,6 +40,7 @@ export const branches = [
   'took its part of a transition',
   'offered records that were foreign',
   'pulled records',
+  'dropped what was purged',
   'a damaged record was repaired'
 ] as const
 export type Branch = (typeof branches)[number]
@@ -57,6 +59,7 @@ const byLog: Readonly<Record<string, Branch | ((fields: Fields) => Branch | unde
   'proposes a log entry': fields => {
     if (fields?.['kind'] === 'amend') return 'amended'
     if (fields?.['kind'] === 'close') return 'closed'
+    if (fields?.['kind'] === 'purge') return 'purged'
     if (fields?.['kind'] !== 'open') return undefined
     return Number(fields['changes']) > 1 ? 'opened with several changes' : 'opened with one change'
   },
@@ -71,6 +74,7 @@ const byLog: Readonly<Record<string, Branch | ((fields: Fields) => Branch | unde
   'joins anew with an empty store': 'joined anew with an empty store',
   'is no member any more': fields => (fields?.['standing'] === 'left' ? 'left' : 'was removed'),
   'has taken its part of the transition': 'took its part of a transition',
+  'has dropped what was purged': 'dropped what was purged',
   'has repaired a damaged record': 'a damaged record was repaired'
 }
 

@@ -3,6 +3,7 @@
  * these two and can be shown in full. A fault may have the rate 0 in a run (swarm testing: Groce et al. 2012),
  * so that faults do not hide each other.
  */
+import { defaultTombstoneGraceMs } from '../../../src/core/topology/purge.ts'
 import { SeededRandom } from '../random.ts'
 import { heated, hotShare } from './hot.ts'
 
@@ -76,6 +77,8 @@ export interface SimulationSettings {
   readonly maxSkewMs: number
   /** They go too fast or too slow by up to so much, in parts per million. */
   readonly maxDriftPpm: number
+  /** How old tombstones are before a purge is tried, in ms. */
+  readonly tombstoneGraceMs: number
   /** Faults of each kind per virtual minute. */
   readonly faultsPerMinute: Readonly<Record<FaultKind, number>>
 }
@@ -125,6 +128,9 @@ const highestRates: Readonly<Record<FaultKind, number>> = {
   overload: 0.5
 }
 
+/** Graces of a run, in ms, one of them: short ones, as a run has few quiet moments, and one that outlasts it. */
+const gracesMs = [1_000, 5_000, 20_000, defaultTombstoneGraceMs] as const
+
 const churnKinds: ReadonlySet<FaultKind> = new Set([
   'kill',
   'lose-disk',
@@ -141,8 +147,9 @@ export function settingsOf(init: SettingsInit): SimulationSettings {
   const drawn = random.pick(profiles)
   const heat = new SeededRandom(init.seed).fork('heat')
   const isHot = heat.chance(hotShare)
+  const tombstoneGraceMs = new SeededRandom(init.seed).fork('grace').pick(gracesMs)
   const profile = init.profile ?? (isHot ? 'chaos' : drawn)
-  const cool = { ...drawSettings(random, profile === 'chaos'), seed: init.seed, profile }
+  const cool = { ...drawSettings(random, profile === 'chaos'), seed: init.seed, profile, tombstoneGraceMs }
   const allowed = allowedKinds(init, profile)
   const rated = { ...cool, faultsPerMinute: ratesOf(allowed, random) }
   const settings = isHot ? heated(rated, heat, allowed) : rated
@@ -157,7 +164,7 @@ export function settingsOf(init: SettingsInit): SimulationSettings {
   }
 }
 
-type DrawnSettings = Omit<SimulationSettings, 'seed' | 'profile' | 'faultsPerMinute'>
+type DrawnSettings = Omit<SimulationSettings, 'seed' | 'profile' | 'faultsPerMinute' | 'tombstoneGraceMs'>
 
 /** `isHarsh`: the network and the disks fail by themselves, too. */
 function drawSettings(random: SeededRandom, isHarsh: boolean): DrawnSettings {

@@ -11,6 +11,7 @@ import { RunDigest } from './digest.ts'
 import { drawFaults } from './faults.ts'
 import { isClaimed } from './guarantees/claimed.ts'
 import {
+  checkBytes,
   checkCopies,
   checkRepairs,
   checkDurability,
@@ -282,6 +283,7 @@ class Run {
     const disks = await readDisks(this.#cluster)
     const { keys } = this.#history
     this.#found.push(...checkDurability(disks, this.#history.ended))
+    if (isClaimed('copies')) this.#found.push(...(await checkBytes(this.#cluster)))
     this.#found.push(...(await checkPlacement(this.#cluster, keys.slice(0, sampleKeys))))
     const reads = await this.#cluster.time.settle(this.#workload.readAll(keys), overtimeMs)
     for (const read of reads) {
@@ -346,7 +348,7 @@ class Run {
   }
 
   #makeCluster(): SimulatedCluster {
-    const { seed, replicas, vnodes, network, disk, maxDriftPpm } = this.#settings
+    const { seed, replicas, vnodes, network, disk, maxDriftPpm, tombstoneGraceMs } = this.#settings
     const { trace } = this.#options
     const cluster: SimulatedCluster = new SimulatedCluster({
       seed,
@@ -355,6 +357,7 @@ class Run {
       network,
       disk,
       maxDriftPpm,
+      tombstoneGraceMs,
       onLog: (who, level, message, fields) => {
         this.#branches.logged(message, fields)
         if (level === 'error' && !expectedErrors.has(message))

@@ -161,8 +161,25 @@ export function checkCopies(disks: Disks): Violation[] {
   return violations
 }
 
+/** G7: what has one version has the same bytes on all disks. */
+export async function checkBytes({ running }: Pick<SimulatedCluster, 'running'>): Promise<Violation[]> {
+  const first = new Map<string, { readonly index: number; readonly encoded: Uint8Array }>()
+  const violations: Violation[] = []
+  for (const { index, disk } of running) {
+    for (const { position, version, encoded } of await disk.copies()) {
+      const other = first.get(`${position} ${version}`)
+      if (other === undefined) first.set(`${position} ${version}`, { index, encoded })
+      else if (Buffer.compare(other.encoded, encoded) !== 0) {
+        const what = `peers ${other.index} and ${index} hold other bytes as its version ${version}`
+        violations.push({ guarantee: 'G7', subject: position, what })
+      }
+    }
+  }
+  return violations
+}
+
 /** G7: no record is left damaged. */
-export function checkRepairs({ running }: SimulatedCluster): Violation[] {
+export function checkRepairs({ running }: Pick<SimulatedCluster, 'running'>): Violation[] {
   return running
     .filter(({ disk }) => disk.damaged > 0)
     .map(({ index, disk }) => ({
