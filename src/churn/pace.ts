@@ -4,7 +4,7 @@
  * that peers and clients of different paces understand each other. Wall clocks stay as they are, and so do the waits
  * of libp2p itself. For `annulus churn`.
  */
-import type { Clock, RequestOptions, Transport, TransportHandlers } from '../core/ports.ts'
+import type { Clock, RequestOptions, ServeContext, Transport, TransportHandlers } from '../core/ports.ts'
 
 /** The fastest pace: above it a probe's time is no longer than what a busy machine takes for an answer. */
 export const maxPace = 5
@@ -39,8 +39,23 @@ function pacedHandlers(handlers: TransportHandlers, pace: number): TransportHand
   return {
     greeting: () => handlers.greeting(),
     admit: remote => handlers.admit(remote),
-    serve: (body, context) => handlers.serve(body, { ...context, timeoutMs: context.timeoutMs * pace }),
+    serve: (body, context) => handlers.serve(body, pacedContext(context, pace)),
     connected: remote => handlers.connected(remote),
     disconnected: remote => handlers.disconnected(remote)
+  }
+}
+
+/** A context may make its signal only when that is asked for. */
+function pacedContext(context: ServeContext, pace: number): ServeContext {
+  return {
+    get from() {
+      return context.from
+    },
+    get signal() {
+      return context.signal
+    },
+    get timeoutMs() {
+      return context.timeoutMs * pace
+    }
   }
 }

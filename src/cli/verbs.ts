@@ -29,6 +29,12 @@ export const verbGroups: readonly { readonly heading: string; readonly verbs: re
         takes: '<n>',
         about: 'run several peers on this machine until they are stopped',
         load: async () => (await import('./cluster.ts')).defineCluster
+      },
+      {
+        name: 'churn',
+        takes: '',
+        about: 'try how a cluster does whose peers come and go',
+        load: async () => (await import('./churn.ts')).defineChurn
       }
     ]
   },

@@ -1,0 +1,30 @@
+/** How an operation failed, as judges take it: with what effect, and whether its error is an honest one. */
+import { AnnulusError } from '../core/errors.ts'
+import type { Operation } from './operation.ts'
+
+/** Codes that name an outcome by themselves. `true`: it is open. */
+const openByCode: Readonly<Record<string, boolean>> = {
+  ERR_OUTCOME_UNKNOWN: true,
+  ERR_QUORUM: false,
+  ERR_UNREACHABLE: false,
+  ERR_OVERLOADED: false
+}
+
+/** What a failure says, for an operation's entry in a history. */
+export function failureOf(
+  error: unknown,
+  kind: Operation['kind']
+): Pick<Operation, 'outcome' | 'errorCode' | 'error' | 'isHonest'> {
+  if (!(error instanceof AnnulusError)) {
+    return { outcome: 'unknown', errorCode: undefined, error: String(error), isHonest: false }
+  }
+  const { code, message, indefinite } = error
+  const agrees = openByCode[code] === undefined || openByCode[code] === indefinite
+  const isPlausible = kind !== 'get' || !indefinite
+  return {
+    outcome: indefinite ? 'unknown' : 'refused',
+    errorCode: code,
+    error: message,
+    isHonest: agrees && isPlausible && code !== 'ERR_INTERNAL'
+  }
+}
