@@ -210,12 +210,16 @@ export class SimulatedTransport implements Transport {
           },
           (error: unknown) => {
             if (cancel.signal.aborted || host.#isStopped) return
-            network.carry(peerId, this.peerId, 32, () => this.receive(() => fail(failureOf(error))))
+            // One of several may have been served, whatever became of the others.
+            const failure = failureOf(error, departures > 1)
+            network.carry(peerId, this.peerId, 32, () => this.receive(() => fail(failure)))
           }
         )
       })
     }
+    let departures = 0
     const depart = (): void => {
+      departures++
       network.onMessage?.(this.peerId, peerId, sent, 'request')
       send(undefined, () => network.carry(this.peerId, peerId, sent.byteLength, arrive, lane))
     }
@@ -306,9 +310,11 @@ function stopped(): TransportError {
   return new TransportError('lost', 'this transport has stopped', { delivered: true })
 }
 
-function failureOf(error: unknown): TransportError {
+function failureOf(error: unknown, wasRepeated: boolean): TransportError {
   if (error instanceof ServeError) {
-    return new TransportError(error.code, error.message, { delivered: error.code === 'internal' })
+    return new TransportError(error.code, error.message, {
+      delivered: wasRepeated || error.code === 'internal'
+    })
   }
   return new TransportError('internal', String(error), { delivered: true })
 }
