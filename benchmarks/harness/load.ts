@@ -1,6 +1,11 @@
 /** A closed loop: so many operations are under way at all times, each followed by the next. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { build, type Histogram } from 'hdr-histogram-js'
+import {
+  build,
+  decodeFromCompressedBase64,
+  encodeIntoCompressedBase64,
+  type Histogram
+} from 'hdr-histogram-js'
 import { ownProcessorMs } from './processor-time.ts'
 
 /** Latencies are kept in microseconds, with three digits, up to a minute: the longest deadline. */
@@ -34,6 +39,15 @@ export type Load = (init: PartInit) => Promise<Part>
 
 export function newHistogram(): Histogram {
   return build(histogramShape)
+}
+
+/** For another process. */
+export function encodeHistogram(histogram: Histogram): string {
+  return encodeIntoCompressedBase64(histogram)
+}
+
+export function decodeHistogram(text: string): Histogram {
+  return decodeFromCompressedBase64(text)
 }
 
 /** Loads with this operation from this process. */

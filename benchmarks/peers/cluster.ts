@@ -38,7 +38,12 @@ export async function startCluster(
   return addresses
 }
 
-async function comesToRest(addresses: readonly string[], peers: number, signal: AbortSignal): Promise<void> {
+/** Resolves when so many peers are on the ring and nothing moves any more. */
+export async function comesToRest(
+  addresses: readonly string[],
+  peers: number,
+  signal: AbortSignal
+): Promise<void> {
   await using client = await connect(addresses, 'forward')
   for (;;) {
     const { members, transition } = await client.status({ signal })

@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest'
 import { readCompareOptions } from '../../benchmarks/compare/options.ts'
 import { numberWithin, wholeNumbers, wordsOf } from '../../benchmarks/harness/options.ts'
+import { nameOf, pointsOf } from '../../benchmarks/throughput/matrix.ts'
+import { readThroughputOptions } from '../../benchmarks/throughput/options.ts'
 import { readPeersOptions } from '../../benchmarks/peers/options.ts'
 
 it('numbers outside of their bounds are refused with the flag and the bounds', () => {
@@ -35,4 +37,26 @@ it('the fast set reads its flags, and says nothing but its usage when asked for 
 it('a comparison tries several numbers of operations at once', () => {
   expect(readCompareOptions([])?.settings.inFlight).toEqual([8, 16, 32, 64])
   expect(() => readCompareOptions(['--rounds', '0'])).toThrow('--rounds takes whole numbers from 1 to 20')
+})
+
+it('throughput is measured around a base, or of all combinations that are asked for, each once', () => {
+  const usual = pointsOf(readThroughputOptions([])?.choice).map(nameOf)
+  expect(usual).toHaveLength(30)
+  expect(usual.slice(0, 2)).toEqual(['put, direct, quorum, 128 B, 64', 'put, direct, quorum, 128 B, 1'])
+  const asked = readThroughputOptions([
+    '--mixes',
+    'get',
+    '--values',
+    '1024,1048576',
+    '--in-flight',
+    '1,64,256'
+  ])
+  expect(pointsOf(asked?.choice).map(nameOf)).toEqual([
+    'get, direct, quorum, 1 KiB, 1',
+    'get, direct, quorum, 1 KiB, 64',
+    'get, direct, quorum, 1 KiB, 256',
+    // No more than 16 MiB are under way.
+    'get, direct, quorum, 1 MiB, 1',
+    'get, direct, quorum, 1 MiB, 16'
+  ])
 })
