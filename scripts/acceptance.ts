@@ -7,16 +7,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endAll } from '../test/support/command.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
+import { membersUnderLoad } from './acceptance/members-under-load.ts'
 import { noiseAtThePort } from './acceptance/noise-at-the-port.ts'
 import { readAtOnce } from './acceptance/read-at-once.ts'
 import { realFiles } from './acceptance/real-files.ts'
 import { seen } from './acceptance/report.ts'
+import { rollingRestart } from './acceptance/rolling-restart.ts'
 
 const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'fsync-first': fsyncFirst,
+  'members-under-load': membersUnderLoad,
   'noise-at-the-port': noiseAtThePort,
   'read-at-once': readAtOnce,
-  'real-files': realFiles
+  'real-files': realFiles,
+  'rolling-restart': rollingRestart
 }
 
 async function main(names: readonly string[]): Promise<void> {

@@ -124,10 +124,10 @@ export class RunningCommand {
   }
 
   /** The addresses of the first `count` ready lines. */
-  async ready(count = 1): Promise<string[]> {
+  async ready(count = 1, timeoutMs?: number): Promise<string[]> {
     const addresses = (): string[] =>
       [...this.stdout.matchAll(/^ready (\S+)$/gm)].map(([, address]) => address!)
-    await this.until(() => addresses().length >= count, `said ready ${count} times`)
+    await this.until(() => addresses().length >= count, `said ready ${count} times`, timeoutMs)
     return addresses()
   }
 

@@ -39,9 +39,12 @@ export class PeerProcess {
     return this.#running
   }
 
-  /** Starts the process and waits until it serves. */
-  async start(flags: readonly string[] = [], options: RunOptions = {}): Promise<void> {
-    const [address] = await this.launch(flags, options).ready()
+  /** Starts the process and waits until it serves; one that joins takes over its share before that. */
+  async start(
+    flags: readonly string[] = [],
+    { readyTimeoutMs, ...options }: RunOptions & { readonly readyTimeoutMs?: number } = {}
+  ): Promise<void> {
+    const [address] = await this.launch(flags, options).ready(1, readyTimeoutMs)
     this.#address = address!
   }
 

@@ -1,9 +1,8 @@
 /**
- * What the clients of a simulated cluster called and were answered. The workload writes it, the checks of the
- * guarantees (guarantees/) judge it.
+ * What the clients of a simulated cluster, or of a real one, called and were answered. The workload, or the load of
+ * scripts/acceptance/, writes it; the checks of the guarantees (guarantees/) judge it.
  */
-import { AnnulusError } from '../../../src/core/errors.ts'
-import type { VirtualTime } from '../clock.ts'
+import type { AnnulusError } from '../../../src/core/errors.ts'
 
 export type OperationKind = 'get' | 'put' | 'delete'
 
@@ -29,9 +28,9 @@ export interface Operation {
   readonly expiresAt: number | undefined
   /** The coordinator's clock when a get was answered, which is what judges expiry; undefined: not known. */
   readonly judgedAt: number | undefined
-  /** Virtual ms. */
+  /** In ms, by the one clock of all who ask: virtual time, or that of the process. */
   readonly calledAt: number
-  /** Virtual ms; Infinity while it is not over. */
+  /** By the same clock; Infinity while it is not over. */
   readonly endedAt: number
   readonly outcome: Outcome
   /** Code of the error that it failed with. */
@@ -61,14 +60,19 @@ export interface Answer {
   judgedAt?: number | undefined
 }
 
+/** What tells the time of a history. It never goes back. */
+export interface HistoryTime {
+  readonly nowMs: number
+}
+
 export class History {
-  readonly #time: VirtualTime
+  readonly #time: HistoryTime
   readonly #ended: Operation[] = []
   /** Those under way, by their number. */
   readonly #open = new Map<number, () => Operation>()
   #calls = 0
 
-  constructor(time: VirtualTime) {
+  constructor(time: HistoryTime) {
     this.#time = time
   }
 
@@ -139,12 +143,17 @@ const openByCode: Readonly<Record<string, boolean>> = {
 /** What a process was asked when it was killed has failed with this, and who knows with what effect. */
 const killed = 'ERR_STOPPED'
 
+/** By its name: the built library's class is not that of the sources, which this is checked against. */
+function isAnnulusError(error: unknown): error is AnnulusError {
+  return error instanceof Error && error.name === 'AnnulusError'
+}
+
 function isIndefinite(error: unknown): boolean {
-  return !(error instanceof AnnulusError) || error.indefinite
+  return !isAnnulusError(error) || error.indefinite
 }
 
 function failureOf(error: unknown, kind: OperationKind): Failure {
-  if (!(error instanceof AnnulusError)) return { errorCode: undefined, error: String(error), isHonest: false }
+  if (!isAnnulusError(error)) return { errorCode: undefined, error: String(error), isHonest: false }
   const { code, message, indefinite } = error
   const agrees = openByCode[code] === undefined || openByCode[code] === indefinite
   const isPlausible = kind !== 'get' || !indefinite || code === killed
