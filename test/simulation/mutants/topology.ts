@@ -154,10 +154,11 @@ export const topologyMutants: readonly Mutant[] = [
     edits: {
       'membership.ts': [
         {
-          find: 'else await meet(parts, { addresses, signal, onWaiting })',
+          find: 'else await meet(parts, { addresses, hasHome: this.#homeId !== undefined, signal, onWaiting })',
           replace:
             'else {\n' +
-            '        await Promise.race([meet(parts, { addresses, signal, onWaiting }), sleep(parts.clock, 3_000, signal)])\n' +
+            '        const meeting = meet(parts, { addresses, hasHome: false, signal, onWaiting })\n' +
+            '        await Promise.race([meeting, sleep(parts.clock, 3_000, signal)])\n' +
             '        if (this.#log.current === undefined) await this.#found(life.self)\n' +
             '      }'
         }
