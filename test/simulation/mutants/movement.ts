@@ -166,5 +166,104 @@ export const movementMutants: readonly Mutant[] = [
         }
       ]
     }
+  },
+  {
+    name: 'pull-ends-early',
+    does: 'a pull counts as complete after its first message, before its source has sent all',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'movement/exchange.ts': [
+        { find: 'wanted.splice(0, page.answered)', replace: 'wanted.splice(0)' },
+        { find: 'left = left.slice(page.finished)', replace: 'left = []' }
+      ],
+      'limits.ts': [{ find: 'export const maxBatchBytes = ', replace: 'export const maxBatchBytes = 1 || ' }]
+    }
+  },
+  {
+    name: 'skips-reconcile-when-shrinking',
+    does: 'where a key has fewer replicas after than before, its members do not reconcile before the close',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'topology/transition.ts': [
+        {
+          find: 'return Math.min(replicas, after.members.length) < Math.min(replicas, before.members.length)',
+          replace: 'return after.members.length < 0 && before.members.length < replicas'
+        }
+      ]
+    }
+  },
+  {
+    name: 'takes-from-all-at-once',
+    does: 'a taker has every source send it what it lacks, all at the same time',
+    breaks: ['G2'],
+    edits: {
+      'movement/taker.ts': [
+        {
+          find: '      const credited = await session(components, init, source, open)\n',
+          replace:
+            '      const others = open[0].sources.filter(other => other.peerId !== source.peerId && other.peerId !== init.self.peerId)\n' +
+            '      const [credited] = await Promise.all([source, ...others].map(each => session(components, init, each, open)))\n'
+        }
+      ]
+    }
+  },
+  {
+    name: 'pushes-all-to-neighbours',
+    does: 'a session about what both replicate ends with all of it being sent, whether or not the other has it',
+    breaks: ['G2'],
+    edits: {
+      'movement/session.ts': [
+        {
+          find: '    const { received, sent, damagedHere, damagedThere } = this.#exchange\n',
+          replace:
+            "    if (this.#init.kind === 'shared') await this.#exchange.pushNodes([rootNode])\n" +
+            '    const { received, sent, damagedHere, damagedThere } = this.#exchange\n'
+        }
+      ]
+    }
+  },
+  {
+    name: 'purges-while-one-is-away',
+    does: 'a purge is decided though one member has not reported',
+    breaks: ['G4', 'G6'],
+    edits: {
+      'topology/purge.ts': [
+        {
+          find: 'if (known.length < reports.length) return',
+          replace: 'if (known.length < reports.length - 1) return'
+        }
+      ]
+    }
+  },
+  {
+    name: 'shows-what-was-purged',
+    does: 'what was purged is shown, and sent in sessions, until it has been dropped',
+    breaks: ['G4', 'G6'],
+    edits: {
+      'topology/purge.ts': [
+        {
+          find: 'if (isPurged(record, topology.purgedBefore)) return false',
+          replace: 'if (isPurged(record, 0)) return false'
+        }
+      ],
+      'purge/visible-store.ts': [
+        { find: 'return isPurged(record, this.#purgedBefore) ?', replace: 'return isPurged(record, 0) ?' },
+        {
+          find: 'filter(record => !isPurged(record, before))',
+          replace: 'filter(record => !isPurged(record, 0))'
+        }
+      ]
+    }
+  },
+  {
+    name: 'purges-without-fence',
+    does: 'a purge reaches as far as it likes, and what was stamped before it and is under way is stored after it',
+    breaks: ['G4', 'G6'],
+    edits: {
+      'topology/purge.ts': [
+        { find: 'Math.min(wanted, topology.fence)', replace: 'wanted' },
+        { find: 'const fence = Math.max(topology.fence, since)', replace: 'const fence = topology.fence' }
+      ]
+    }
   }
 ]

@@ -182,5 +182,36 @@ export const topologyMutants: readonly Mutant[] = [
     edits: {
       'liveness/liveness.ts': [{ find: '    this.#tickTimer?.cancel()\n', replace: '    this.#tick(0)\n' }]
     }
+  },
+  {
+    name: 'minority-removes',
+    does: 'a member is removed though those who would do so see but a minority alive, and too few of its copies',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'topology/decide.ts': [
+        { find: 'if (!seesMost(others, isThere)) return notMost(wish.member)', replace: '' },
+        {
+          find: 'if (!seesMost(topology.members.filter(isVoter), isThere)) waiting.push(notMost(member))\n    else if (risk',
+          replace: 'if (risk'
+        }
+      ]
+    }
+  },
+  {
+    name: 'removes-the-last-copies',
+    does: 'a member is removed though too few of the replicas are left of a range',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'topology/decide.ts': [
+        {
+          find: 'return risk === undefined ? undefined : `without',
+          replace: 'return risk === undefined || risk.ranges > 0 ? undefined : `without'
+        },
+        {
+          find: 'const risk = needsRisk ? riskOf(topology, isThere) : undefined',
+          replace: 'const risk = needsRisk && isThere === undefined ? riskOf(topology, isThere) : undefined'
+        }
+      ]
+    }
   }
 ]
