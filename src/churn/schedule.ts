@@ -25,8 +25,8 @@ export interface ScheduleInit {
 export function drawSchedule(init: ScheduleInit): ChurnEvent[] {
   const { peers, medianMs, durationMs } = init
   const draws = drawsFrom(init.seed)
-  const up = Array.from({ length: peers }, (_, i) => String(i + 1))
-  const events: ChurnEvent[] = up.map(peer => ({ atMs: 0, kind: 'join', peer }))
+  const events = initialEvents(peers)
+  const up = events.map(({ peer }) => peer)
   const returns: Array<{ readonly atMs: number; readonly peer: string }> = []
   let named = peers
   const meanMs = medianMs / Math.LN2
@@ -53,4 +53,9 @@ export function drawSchedule(init: ScheduleInit): ChurnEvent[] {
       events.push({ atMs, kind: 'join', peer: fresh })
     }
   }
+}
+
+/** The joins of those that are there from the start, named 1, 2 and so on. */
+export function initialEvents(peers: number): ChurnEvent[] {
+  return Array.from({ length: peers }, (_, i) => ({ atMs: 0, kind: 'join', peer: String(i + 1) }))
 }

@@ -129,6 +129,11 @@ async function churn(flags: ChurnFlags): Promise<void> {
   if (flags.history !== undefined) {
     await writeFile(flags.history, JSON.stringify(results.map(({ operations }) => operations)))
   }
+  if (flags.report !== undefined) {
+    const { writeReport } = await import('../churn/report.ts')
+    await writeReport(flags.report, summaries)
+    say(`the report is in ${flags.report}: open report.html`)
+  }
   if (flags.json === true) printJson({ runs: summaries })
   else for (const summary of summaries) for (const line of churnLines(summary)) print(line)
   const problems = summaries.flatMap(summary => summary.problems)
@@ -152,7 +157,7 @@ async function planRuns(flags: ChurnFlags): Promise<PlannedRun[]> {
   const { drawSchedule } = await import('../churn/schedule.ts')
   return median.map(medianMs => {
     const settings = settingsOf(flags, medianMs)
-    return { settings, schedule: drawSchedule({ ...settings, medianMs }) }
+    return { settings, schedule: drawSchedule({ ...settings, seed: settings.seed + medianMs, medianMs }) }
   })
 }
 
