@@ -11,7 +11,7 @@ import type { Deadlines } from './deadlines.ts'
 import { type Frame, frameKind, MalformedError, noBytes, readFrame } from './frame.ts'
 import type { FramedStream, StreamListener } from './framed-stream.ts'
 import { shortId } from './ids.ts'
-import { lifeCheckIntervalMs, maxQueuedFrames, probeTimeoutMs } from './limits.ts'
+import { goodbyeMs, lifeCheckIntervalMs, maxQueuedFrames, probeTimeoutMs } from './limits.ts'
 import { FixedFrame, Outbox } from './outbox.ts'
 import { Work, type WorkLimit } from './work.ts'
 
@@ -34,6 +34,8 @@ export interface ChannelInit {
   /** Whether this end is still what it said it was when it greeted. */
   readonly isCurrent: () => boolean
   readonly serve: (body: Uint8Array, context: ServeContext) => Promise<Uint8Array>
+  /** No more requests can be sent on it. */
+  readonly retired: (channel: Channel) => void
   readonly closed: (channel: Channel, reason: string) => void
 }
 
@@ -46,10 +48,16 @@ export class Channel implements StreamListener {
   readonly maxMessageBytes = maxMessageBytes
   readonly #stream: FramedStream
   readonly #init: ChannelInit
+  readonly #deadlines: Deadlines
   readonly #outbox: Outbox
   readonly #calls: Calls
   readonly #work: Work
+  readonly #heardGoodbye = Promise.withResolvers<undefined>()
   #isOpen = true
+  /** This end has said goodbye. */
+  #isRetired = false
+  /** This end stops: it begins nothing more. */
+  #isLeaving = false
   #lifeCheckedAt = -Infinity
 
   constructor(components: ChannelComponents, init: ChannelInit) {
@@ -61,6 +69,7 @@ export class Channel implements StreamListener {
     this.connection = connection
     this.#stream = stream
     this.#init = init
+    this.#deadlines = deadlines
     this.#outbox = new Outbox(stream)
     this.#calls = new Calls({
       outbox: this.#outbox,
@@ -94,7 +103,9 @@ export class Channel implements StreamListener {
   }
 
   request(body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
-    if (!this.#isOpen) return Promise.reject(notDelivered('lost', 'the channel has closed'))
+    if (!this.#isOpen || this.#isRetired) {
+      return Promise.reject(notDelivered('lost', 'the channel has closed'))
+    }
     return this.#calls.request(body, options)
   }
 
@@ -120,6 +131,17 @@ export class Channel implements StreamListener {
     void this.answers()
   }
 
+  /**
+   * Closes it so that the other end knows of each of its requests whether it was begun: what still comes in is refused,
+   * until the other end says that nothing follows, or has been silent for a while.
+   */
+  async leave(reason: string): Promise<void> {
+    this.#isLeaving = true
+    this.#retire()
+    await this.#heardGoodbye.promise
+    this.close(reason)
+  }
+
   /** Sends what waits as far as the stream takes it, and closes. Requests in flight fail with `lost`. */
   close(reason: string): void {
     this.#outbox.flush()
@@ -142,6 +164,10 @@ export class Channel implements StreamListener {
         break
       case frameKind.ping:
         this.#pinged(frame)
+        break
+      case frameKind.goodbye:
+        this.#heardGoodbye.resolve(undefined)
+        this.#retire()
     }
     if (this.#outbox.size > maxQueuedFrames) throw new MalformedError('it reads no answers')
   }
@@ -152,13 +178,30 @@ export class Channel implements StreamListener {
 
   closed(reason: string): void {
     this.#isOpen = false
+    this.#heardGoodbye.resolve(undefined)
     this.#outbox.clear()
     this.#work.cancelAll('the channel closed')
     this.#calls.lost(reason)
     this.#init.closed(this, reason)
   }
 
+  /** Sends no more requests, and says so behind those that are on their way. */
+  #retire(): void {
+    if (this.#isRetired || !this.#isOpen) return
+    this.#isRetired = true
+    const goodbye = { kind: frameKind.goodbye, id: 1, timeoutMs: 0, body: noBytes, code: 0, reason: '' }
+    this.#outbox.add(new FixedFrame(goodbye))
+    this.#deadlines.after(goodbyeMs, () => {
+      if (this.#isOpen) this.close('one end stops')
+    })
+    this.#init.retired(this)
+  }
+
   #requested(frame: Frame): void {
+    if (this.#isLeaving) {
+      this.#work.refuse(frame.id, 'not-ready', 'this peer is stopping')
+      return
+    }
     if (this.isCurrent) {
       this.#work.begin(frame)
       return

@@ -6,7 +6,15 @@
  */
 
 /** The numbers of `FrameKind` in frame.proto. */
-export const frameKind = { request: 1, response: 2, error: 3, cancel: 4, ping: 5, pong: 6 } as const
+export const frameKind = {
+  request: 1,
+  response: 2,
+  error: 3,
+  cancel: 4,
+  ping: 5,
+  pong: 6,
+  goodbye: 7
+} as const
 
 export type FrameKind = (typeof frameKind)[keyof typeof frameKind]
 

@@ -25,6 +25,9 @@ export const lifeCheckIntervalMs = 1_000
 /** Ms that an end whose channel lost to one opened at the same moment waits for the winner to be greeted. */
 export const supersededWaitMs = 1_000
 
+/** Ms that one who stops waits for the other end to say that no more requests are on their way. */
+export const goodbyeMs = 500
+
 /** Ms for a closed stream's last bytes to leave; then it is reset. */
 export const lingerMs = 1_000
 

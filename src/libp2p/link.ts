@@ -144,6 +144,11 @@ export class Link {
     for (const channel of [...this.#channels.values()]) channel.close(reason)
   }
 
+  /** Closes all channels so that no request is lost without a word. */
+  async leave(reason: string): Promise<void> {
+    await Promise.all([...this.#channels.values()].map(channel => channel.leave(reason)))
+  }
+
   async #answer(exchange: Exchange): Promise<void> {
     const refusal = await this.#judge(exchange)
     exchange.stream.sendMessage(encodeHello(exchange.own, refusal))
@@ -252,7 +257,8 @@ export class Link {
         direction,
         isCurrent: () => handlers.greeting().life === own.greeting.life,
         serve: (body, context) => handlers.serve(body, context),
-        closed: () => this.#closed(channel)
+        retired: () => this.#gone(channel),
+        closed: () => this.#gone(channel)
       }
     )
     const isFirst = this.#channels.size === 0
@@ -271,7 +277,7 @@ export class Link {
     return channel
   }
 
-  #closed(channel: Channel): void {
+  #gone(channel: Channel): void {
     if (this.#channels.get(channel.lane) !== channel) return
     this.#channels.delete(channel.lane)
     if (this.#channels.size === 0) this.#init.disconnected(channel.remote)

@@ -104,6 +104,9 @@ export class Libp2pTransport implements Transport {
     if (this.#stopping.signal.aborted) return
     this.#stopping.abort(new Error('this transport has been stopped'))
     await this.#components.registrar.unhandle(this.#protocol)
+    const links = [...this.#links.values()]
+    await Promise.all(links.map(link => link.leave('this transport has been stopped')))
+    // A channel may have opened meanwhile.
     for (const link of [...this.#links.values()]) link.close('this transport has been stopped')
     // What is left are streams that have not been greeted on.
     for (const stream of this.#streams) if (stream.isOpen) stream.abort('this transport has been stopped')

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { maxMessageBytes } from '../../src/core/limits.ts'
-import { ServeError, type ServeContext } from '../../src/core/ports.ts'
+import { ServeError, TransportError, type ServeContext } from '../../src/core/ports.ts'
 import { introduce, newLife, startPair, startPeer, stopAll, text, timeoutMs, until } from './transports.ts'
 
 afterEach(stopAll)
@@ -226,6 +226,33 @@ describe('a channel', () => {
     const again = await startPeer({ privateKey: b.privateKey, life: b.handlers.life })
     await introduce(again, a)
     expect(await a.transport.request(b.id, text('again'), { timeoutMs })).toEqual(text('again'))
+  })
+
+  it('that its other end closes as it stops leaves no request open that was not begun', async () => {
+    const [a, b] = await startPair()
+    let begun = 0
+    b.handlers.answer = body => {
+      begun++
+      return Promise.resolve(body)
+    }
+    const outcomes: Array<Promise<unknown>> = []
+    const stopping = new AbortController()
+    const asking = (async () => {
+      while (!stopping.signal.aborted) {
+        const asked = a.transport.request(b.id, text('?'), { timeoutMs })
+        outcomes.push(asked.then(() => 'answered').catch((error: unknown) => error))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    })()
+    await until(() => begun > 100, 'requests to be answered')
+    await b.transport.stop()
+    stopping.abort()
+    await asking
+    const ends = await Promise.all(outcomes)
+    expect(ends.filter(end => end === 'answered')).toHaveLength(begun)
+    const failures = ends.filter(end => end instanceof TransportError)
+    expect(failures.filter(({ delivered }) => delivered)).toEqual([])
+    expect(failures.some(({ failure }) => failure === 'not-ready')).toBe(true)
   })
 
   it('whose connection breaks fails what is in flight, and opens anew for the next request', async () => {

@@ -30,7 +30,8 @@ const wireKinds: Record<number, FrameKind> = {
   [frameKind.error]: FrameKind.FRAME_ERROR,
   [frameKind.cancel]: FrameKind.FRAME_CANCEL,
   [frameKind.ping]: FrameKind.FRAME_PING,
-  [frameKind.pong]: FrameKind.FRAME_PONG
+  [frameKind.pong]: FrameKind.FRAME_PONG,
+  [frameKind.goodbye]: FrameKind.FRAME_GOODBYE
 }
 
 function encode(frame: Frame): Buffer {
