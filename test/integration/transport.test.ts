@@ -214,10 +214,14 @@ describe('a channel', () => {
 
   it('closes with its process, fails what is in flight, and opens anew with the next one', async () => {
     const [a, b] = await startPair()
-    b.handlers.answer = () => new Promise(() => undefined)
+    let isBegun = false
+    b.handlers.answer = () => {
+      isBegun = true
+      return new Promise(() => undefined)
+    }
     const inFlight = a.transport.request(b.id, text('?'), { timeoutMs })
     const failed = expect(inFlight).rejects.toMatchObject({ failure: 'lost', delivered: true })
-    await until(() => a.handlers.opened.length === 1, 'the channel')
+    await until(() => isBegun, 'the request to be begun')
     await b.stop()
     await failed
     expect(a.handlers.closed.map(remote => remote.peerId)).toEqual([b.id.peerId])
