@@ -129,6 +129,11 @@ export class CheckedLevel {
     forgetLoss(this.#folder)
   }
 
+  /** A batch has failed, and `recover` has not been called since. */
+  get hasFailed(): boolean {
+    return this.#failed
+  }
+
   get(row: Row): Uint8Array | undefined {
     return this.#level.getSync(row)
   }
@@ -138,7 +143,7 @@ export class CheckedLevel {
     return this.#level.get(row, { fillCache: false })
   }
 
-  /** The rows of a range in order, as they stand when the walk begins, in pages of up to `pageRows`. */
+  /** The rows of a range in order, as they stand when the walk begins, in pages of up to `pageRows` and 256 KiB. */
   async *walk(
     range: RowSpan,
     pageRows = fetchRows
@@ -146,7 +151,7 @@ export class CheckedLevel {
     const iterator = this.#level.iterator({ ...range, highWaterMarkBytes: fetchBytes })
     try {
       for (;;) {
-        const page = await iterator.nextv(Math.min(pageRows, fetchRows))
+        const page = await iterator.nextv(pageRows)
         if (page.length === 0) return
         yield page
       }

@@ -1,21 +1,39 @@
 /**
- * The fingerprints of a LevelDB store: counted from the rows after it opened, carried on by each batch, and
- * counted anew, slot by slot, where a record turns out to be damaged, since nobody can say what it was.
+ * The fingerprints of a LevelDB store: read from the rows of its slots when it opens, carried on by each batch, which
+ * writes those rows too, and counted anew, slot by slot, where a record turns out to be damaged, since nobody can say
+ * what it was.
  *
- * Counting a million records takes seconds, and nobody who reads or writes need wait for that: it goes on in
- * the background, over the rows as they stood when it began, while batches add and take away what they change.
- * Sums do not mind the order.
+ * Where the rows are missing or wrong, all records are counted. A million of them take seconds, and nobody who reads
+ * or writes need wait for that: it goes on in the background, over the rows as they stood when it began, while batches
+ * add and take away what they change. Sums do not mind the order. Afterwards the slots get their rows.
+ *
+ * The rows are kept no longer once a record was found to be damaged, or to have gone without a trace: it is in no sum
+ * here, and the next opening must find that again.
  */
 import type { Logger } from '../core/ports.ts'
 import { fingerprintOf, type FingerprintSum, noRecords, plusOne } from '../core/record/fingerprint.ts'
-import { Fingerprints, slotOf } from '../core/record/fingerprints.ts'
-import type { CheckedLevel } from './checked-level.ts'
+import { Fingerprints, slotCount, slotOf } from '../core/record/fingerprints.ts'
+import type { CheckedLevel, RowChange } from './checked-level.ts'
+import { describeLevelError } from './open-level.ts'
 import type { RecordBatch } from './record-batch.ts'
 import type { RecordRows } from './record-rows.ts'
-import { positionIn, recordRows, recordRowsInSlot } from './rows.ts'
+import {
+  encodeTotals,
+  positionIn,
+  recordRows,
+  recordRowsInSlot,
+  slotRows,
+  type Totals,
+  type Usage,
+  usageRow
+} from './rows.ts'
+import { decodeSlot, putSlot } from './slot-rows.ts'
 
 /** Rows counted in one turn of the event loop: about a millisecond. */
 const rowsPerTurn = 256
+
+/** Rows of slots read at a time: some 10 ms, and four trips to LevelDB's thread for all of them. */
+const slotRowsPerTurn = 16_384
 
 export interface LevelFingerprintsComponents {
   readonly level: CheckedLevel
@@ -26,26 +44,50 @@ export interface LevelFingerprintsComponents {
 export interface LevelFingerprintsInit {
   /** Runs an action while no batch is under way; rejects once the store closes. */
   readonly alone: (action: () => Promise<void>) => Promise<void>
+  /** What the last durable batch left. */
+  readonly usage: () => Usage
 }
 
 export class LevelFingerprints {
   readonly index = new Fingerprints()
   readonly #components: LevelFingerprintsComponents
-  readonly #alone: LevelFingerprintsInit['alone']
+  readonly #init: LevelFingerprintsInit
   /** The count under way: another one, or none, takes its place when it is given up. */
   #counting: Promise<void> | undefined
 
-  constructor(components: LevelFingerprintsComponents, { alone }: LevelFingerprintsInit) {
+  /** Whether the rows of the slots say what the index does. */
+  #isKept = false
+
+  constructor(components: LevelFingerprintsComponents, init: LevelFingerprintsInit) {
     this.#components = components
-    this.#alone = alone
+    this.#init = init
   }
 
-  /** Begins to count all there is. No batch may be under way. */
-  recount(): void {
-    this.index.clear()
+  /** What a batch has to write on, into the rows of the slots; undefined where nothing. */
+  get kept(): Fingerprints | undefined {
+    return this.#isKept ? this.index : undefined
+  }
+
+  /** Reads the rows of the slots; where they cannot be, begins to count all there is. No batch may be under way. */
+  async load({ usage, areSlotsKept }: Totals): Promise<void> {
+    this.#counting = undefined
     this.index.begin()
+    this.index.clear()
+    this.#isKept = areSlotsKept && (await this.#readSlots()) === usage.records
+    if (this.#isKept) {
+      this.index.complete()
+      return
+    }
+    if (areSlotsKept) this.#components.logger.warn('the sums of the records are damaged, and counted anew')
+    this.#recount()
+  }
+
+  #recount(): void {
+    this.index.clear()
     const counting: Promise<void> = this.#countAll(() => this.#counting === counting).then(isWhole => {
-      if (isWhole) this.index.complete()
+      if (!isWhole) return
+      this.index.complete()
+      this.#soon(() => this.#keep())
     })
     this.#counting = counting
     counting.catch((error: unknown) => {
@@ -65,9 +107,17 @@ export class LevelFingerprints {
     if (this.index.isDamaged(position)) return
     this.index.noteDamaged(position)
     const slot = slotOf(position)
-    const setSlot = async (): Promise<void> => this.index.setSlot(slot, await this.#count(slot))
+    if (this.#isKept) this.#soon(() => this.#keepNoMore())
+    this.#isKept = false
     // Where it fails the slot's sum stays too large by one until it is counted anew on opening.
-    this.index.completed.then(() => this.#alone(setSlot)).catch(() => undefined)
+    this.#soon(async () => this.index.setSlot(slot, await this.#count(slot)))
+  }
+
+  /** The index was put right, other than by a batch. No batch may be under way. */
+  async corrected(): Promise<void> {
+    if (!this.#isKept) return
+    this.#isKept = false
+    await this.#keepNoMore()
   }
 
   /** A damaged record was replaced, perhaps by nothing. */
@@ -75,11 +125,12 @@ export class LevelFingerprints {
     this.index.noteRepaired(position)
   }
 
-  /** There are no records any more. */
+  /** There are no records any more, and no rows of slots as soon as another batch can be written. */
   clear(): void {
     this.#counting = undefined
     this.index.clear()
     this.index.complete()
+    this.#isKept = true
   }
 
   /** Ends what goes on in the background. */
@@ -87,6 +138,66 @@ export class LevelFingerprints {
     const counting = this.#counting
     this.#counting = undefined
     await counting?.catch(() => undefined)
+  }
+
+  /** Does something once all is counted and no batch is under way, unless the store closes before. */
+  #soon(action: () => Promise<void>): void {
+    const { completed } = this.index
+    // After a failure of the disk the sums may be of another count, which needs nothing of this.
+    const unlessLoadedAnew = async (): Promise<void> => {
+      if (this.index.completed === completed) await action()
+    }
+    completed
+      .then(() => this.#init.alone(unlessLoadedAnew))
+      .catch((error: unknown) => {
+        this.#components.logger.debug('the sums of the records are not kept', { error: String(error) })
+      })
+  }
+
+  /** Writes the rows of all slots, unless they would hide a record that is damaged or gone from the next opening. */
+  async #keep(): Promise<void> {
+    const { level } = this.#components
+    const isWhole = this.index.sum(0, slotCount).count === this.#init.usage().records
+    if (this.#isKept || level.hasFailed || !isWhole || this.index.damaged(0, slotCount).length > 0) return
+    const changes: RowChange[] = []
+    for await (const page of level.walkKeys(slotRows))
+      for (const key of page) changes.push({ type: 'del', key })
+    for (let slot = 0; slot < slotCount; slot++) {
+      const sum = this.index.sum(slot, slot + 1)
+      if (sum.count > 0) changes.push(putSlot(slot, sum))
+    }
+    await level.write([...changes, this.#totals(true)])
+    // One may have been found meanwhile.
+    if (this.index.damaged(0, slotCount).length > 0) await this.#keepNoMore()
+    else this.#isKept = true
+  }
+
+  async #keepNoMore(): Promise<void> {
+    if (!this.#components.level.hasFailed) await this.#components.level.write([this.#totals(false)])
+  }
+
+  #totals(areSlotsKept: boolean): RowChange {
+    const totals = encodeTotals({ usage: this.#init.usage(), areSlotsKept })
+    return { type: 'put', key: usageRow, value: totals }
+  }
+
+  /** Takes in the rows of the slots; how many records they count, undefined where one is damaged. */
+  async #readSlots(): Promise<number | undefined> {
+    let records = 0
+    try {
+      for await (const page of this.#components.level.walk(slotRows, slotRowsPerTurn)) {
+        for (const [key, row] of page) {
+          const decoded = decodeSlot(key, row)
+          if (decoded === undefined) return undefined
+          this.index.setSlot(decoded.slot, decoded.sum)
+          records += decoded.sum.count
+        }
+      }
+    } catch (error) {
+      if (describeLevelError(error).code !== 'LEVEL_CORRUPTION') throw error
+      return undefined
+    }
+    return records
   }
 
   /** False where it was given up. */

@@ -25,13 +25,16 @@ import { asStoreError, GroupCommit } from './group-commit.ts'
 import { LevelFingerprints } from './level-fingerprints.ts'
 import { scrub } from './level-scrub.ts'
 import type { OpenLevel } from './open-level.ts'
-import { type HeldRecord, isApart, RecordBatch, type Usage } from './record-batch.ts'
+import { type HeldRecord, isApart, RecordBatch } from './record-batch.ts'
 import { asHead, RecordRows } from './record-rows.ts'
 import * as rows from './rows.ts'
 import { segmentsOf } from './segments.ts'
 
 /** About how many bytes a change takes in LevelDB's log beside keys and values. */
 const changeOverheadBytes = 64
+
+/** Heads that a listing fetches at a time: each fetch is a trip to another thread, and holds whole rows. */
+const maxHeadsFetched = 1024
 
 export interface LevelStoreInit {
   readonly logger: Logger
@@ -60,7 +63,7 @@ class LevelStore implements Store {
   readonly #rows: RecordRows
   readonly #commits: GroupCommit<RecordBatch>
   readonly #fingerprints: LevelFingerprints
-  #usage: Usage = { records: 0, bytes: 0 }
+  #usage: rows.Usage = { records: 0, bytes: 0 }
   #loss: string | undefined
   /** The names that a clear under way keeps: the rest is gone for readers as soon as it is begun. */
   #keeping: readonly string[] | undefined
@@ -75,7 +78,7 @@ class LevelStore implements Store {
     this.#commits = new GroupCommit({ begin: () => this.#begin(), commit: batch => this.#commit(batch) })
     this.#fingerprints = new LevelFingerprints(
       { level, rows: this.#rows, logger },
-      { alone: action => this.#commits.alone(action) }
+      { alone: action => this.#commits.alone(action), usage: () => this.#usage }
     )
   }
 
@@ -92,9 +95,10 @@ class LevelStore implements Store {
     const clearing = this.#level.get(rows.clearingRow)
     if (clearing !== undefined) await this.#finishClear(decodeNames(clearing))
     this.#keeping = undefined
-    this.#usage = rows.decodeUsage(this.#level.get(rows.usageRow))
+    const totals = rows.decodeTotals(this.#level.get(rows.usageRow))
+    this.#usage = totals.usage
     this.#loss = this.#level.readLoss()
-    this.#fingerprints.recount()
+    await this.#fingerprints.load(totals)
   }
 
   head(position: Uint8Array): Promise<RecordHead | undefined> {
@@ -145,7 +149,10 @@ class LevelStore implements Store {
     return this.#read(async () => {
       const heads: RecordHead[] = []
       for (const segment of segmentsOf(range, after)) {
-        for await (const page of this.#level.walk(rows.recordRowsIn(segment), limit)) {
+        for await (const page of this.#level.walk(
+          rows.recordRowsIn(segment),
+          Math.min(limit, maxHeadsFetched)
+        )) {
           for (const [key, row] of page) {
             if (heads.length >= limit || this.#keeping !== undefined) return heads
             const position = rows.positionIn(key)
@@ -166,13 +173,17 @@ class LevelStore implements Store {
       rows: this.#rows,
       index,
       alone: (action: () => Promise<number>) =>
-        // While a clear waits to be finished, rows say nothing of what is held.
-        this.#commits.alone(async () => (this.#keeping === undefined && index.isComplete ? action() : 0))
+        this.#commits.alone(async () => {
+          // While a clear waits to be finished, rows say nothing of what is held.
+          const miscounted = this.#keeping === undefined && index.isComplete ? await action() : 0
+          if (miscounted > 0) await this.#fingerprints.corrected()
+          return miscounted
+        })
     }
     return this.#read(() => scrub(components, { first, end, pace }))
   }
 
-  usage(): Usage {
+  usage(): rows.Usage {
     return this.#usage
   }
 
@@ -227,7 +238,7 @@ class LevelStore implements Store {
   }
 
   async #commit(batch: RecordBatch): Promise<void> {
-    const changes = batch.changes()
+    const changes = batch.changes(this.#fingerprints.kept)
     if (changes.length === 0) return
     await this.#level.write(changes)
     this.#usage = batch.usage
@@ -243,15 +254,15 @@ class LevelStore implements Store {
   async #finishClear(keep: readonly string[]): Promise<void> {
     this.#keeping = keep
     this.#fingerprints.clear()
-    for (const span of [rows.recordRows, rows.valueRows, rows.metaRows]) {
+    for (const span of [rows.recordRows, rows.valueRows, rows.slotRows, rows.metaRows]) {
       for await (const page of this.#level.walkKeys(span)) {
         const gone = span === rows.metaRows ? page.filter(key => !keep.includes(rows.nameIn(key))) : page
         await this.#level.write(gone.map(key => ({ type: 'del', key })))
       }
     }
-    const usage: Usage = { records: 0, bytes: 0 }
+    const usage: rows.Usage = { records: 0, bytes: 0 }
     await this.#level.write([
-      { type: 'put', key: rows.usageRow, value: rows.encodeUsage(usage) },
+      { type: 'put', key: rows.usageRow, value: rows.encodeTotals({ usage, areSlotsKept: true }) },
       { type: 'del', key: rows.clearingRow }
     ])
     this.#level.forgetLoss()

@@ -4,16 +4,22 @@
  */
 import { DamagedRecordError, type MetaChange } from '../core/ports.ts'
 import { headBytesOf } from '../core/record/codec.ts'
-import type { Fingerprints } from '../core/record/fingerprints.ts'
+import { fingerprintOf, type FingerprintSum, minusOne, plusOne } from '../core/record/fingerprint.ts'
+import { type Fingerprints, slotOf } from '../core/record/fingerprints.ts'
 import type { RecordKind, StoredRecord } from '../core/record/record.ts'
 import { compareVersions, type Version } from '../core/record/version.ts'
 import type { RowChange } from './checked-level.ts'
-import { encodeUsage, maxInlineBytes, metaRow, recordRow, type Row, usageRow, valueRow } from './rows.ts'
-
-export interface Usage {
-  readonly records: number
-  readonly bytes: number
-}
+import {
+  encodeTotals,
+  maxInlineBytes,
+  metaRow,
+  recordRow,
+  type Row,
+  type Usage,
+  usageRow,
+  valueRow
+} from './rows.ts'
+import { putSlot } from './slot-rows.ts'
 
 /** What decides about a record and what it takes to delete it. */
 export interface HeldRecord {
@@ -50,6 +56,8 @@ export class RecordBatch {
   readonly #held: (position: Uint8Array) => HeldRecord | undefined
   /** By position. */
   readonly #changed = new Map<string, RecordChange>()
+  /** Of the slots that are changed, as they come to be; where the database keeps them. */
+  #sums: ReadonlyMap<number, FingerprintSum> | undefined
   #records: number
   #bytes: number
 
@@ -63,18 +71,40 @@ export class RecordBatch {
     return { records: this.#records, bytes: this.#bytes }
   }
 
-  /** The rows to write; none where nothing changes. */
-  changes(): RowChange[] {
+  /**
+   * The rows to write; none where nothing changes. `kept` are the fingerprints that the database keeps, as they
+   * stand before the batch; undefined where it does not.
+   */
+  changes(kept: Fingerprints | undefined): RowChange[] {
     if (this.#changed.size === 0) return this.#changes
-    return [...this.#changes, { type: 'put', key: usageRow, value: encodeUsage(this.usage) }]
+    const totals = encodeTotals({ usage: this.usage, areSlotsKept: kept !== undefined })
+    const slots = kept === undefined ? [] : this.#slotChanges(kept)
+    return [...this.#changes, ...slots, { type: 'put', key: usageRow, value: totals }]
   }
 
   /** Carries what has been changed over to the fingerprints, once it is durable. */
   applyTo(fingerprints: Fingerprints): void {
     for (const { position, before, after } of this.#changed.values()) {
-      if (before !== undefined) fingerprints.remove({ ...before, position })
-      if (after !== undefined) fingerprints.add({ ...after, position })
+      if (this.#sums !== undefined) fingerprints.noteRepaired(position)
+      else {
+        if (before !== undefined) fingerprints.remove({ ...before, position })
+        if (after !== undefined) fingerprints.add({ ...after, position })
+      }
     }
+    for (const [slot, sum] of this.#sums ?? []) fingerprints.setSlot(slot, sum)
+  }
+
+  #slotChanges(kept: Fingerprints): RowChange[] {
+    const sums = new Map<number, FingerprintSum>()
+    for (const { position, before, after } of this.#changed.values()) {
+      const slot = slotOf(position)
+      let sum = sums.get(slot) ?? kept.sum(slot, slot + 1)
+      if (before !== undefined) sum = minusOne(sum, fingerprintOf({ ...before, position }))
+      if (after !== undefined) sum = plusOne(sum, fingerprintOf({ ...after, position }))
+      sums.set(slot, sum)
+    }
+    this.#sums = sums
+    return [...sums].map(([slot, sum]) => putSlot(slot, sum))
   }
 
   /** Keeps the newer of each of these and what is held. Throws for the first damaged one, after all others. */

@@ -6,7 +6,8 @@
  * | `r` position | a record: whole where its value is of at most `maxInlineBytes`, else its head alone |
  * | `v` position, time (8 bytes), writer (16), rmw (4) | the value of that version, where it is kept apart |
  * | `m` name | an entry of metadata |
- * | `u` | records (8 bytes) and bytes (8) held |
+ * | `s` slot (2 bytes) | the sum of the slot's fingerprints; see slot-rows.ts |
+ * | `u` | records (8 bytes) and bytes (8) held; 1 where the rows of the slots are in step with them |
  * | `c` | a clear under way: the names it keeps, as JSON |
  * | `t` number (6 bytes) | nothing: batch `number` was written; see checked-level.ts |
  *
@@ -35,14 +36,16 @@ export interface RowSpan {
 const versionBytes = 28
 const numberBytes = 6
 
-const tags = { record: 0x72, value: 0x76, meta: 0x6d, usage: 0x75, clearing: 0x63, trail: 0x74 }
+const tags = { record: 0x72, value: 0x76, meta: 0x6d, slot: 0x73, usage: 0x75, clearing: 0x63, trail: 0x74 }
 
+export const slotRowTag = tags.slot
 export const usageRow: Row = Buffer.of(tags.usage)
 export const clearingRow: Row = Buffer.of(tags.clearing)
 
 export const recordRows = rowsTagged(tags.record)
 export const valueRows = rowsTagged(tags.value)
 export const metaRows = rowsTagged(tags.meta)
+export const slotRows = rowsTagged(tags.slot)
 export const trailRows = rowsTagged(tags.trail)
 
 export function recordRow(position: Uint8Array): Row {
@@ -107,17 +110,31 @@ export function numberIn(row: Row): number {
   return Buffer.from(row).readUIntBE(1, numberBytes)
 }
 
-export function encodeUsage({ records, bytes }: { records: number; bytes: number }): Uint8Array {
-  const encoded = Buffer.allocUnsafe(16)
-  encoded.writeBigUInt64BE(BigInt(records), 0)
-  encoded.writeBigUInt64BE(BigInt(bytes), 8)
+export interface Usage {
+  readonly records: number
+  readonly bytes: number
+}
+
+/** What a store holds in all, and whether the rows of the slots are of the same moment. */
+export interface Totals {
+  readonly usage: Usage
+  readonly areSlotsKept: boolean
+}
+
+export function encodeTotals({ usage, areSlotsKept }: Totals): Uint8Array {
+  const encoded = Buffer.allocUnsafe(17)
+  encoded.writeBigUInt64BE(BigInt(usage.records), 0)
+  encoded.writeBigUInt64BE(BigInt(usage.bytes), 8)
+  encoded[16] = areSlotsKept ? 1 : 0
   return encoded
 }
 
-export function decodeUsage(encoded: Uint8Array | undefined): { records: number; bytes: number } {
-  if (encoded === undefined) return { records: 0, bytes: 0 }
+/** An empty store has no row, and stores of before there were rows of slots end theirs with the bytes. */
+export function decodeTotals(encoded: Uint8Array | undefined): Totals {
+  if (encoded === undefined) return { usage: { records: 0, bytes: 0 }, areSlotsKept: true }
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength)
-  return { records: Number(view.getBigUint64(0)), bytes: Number(view.getBigUint64(8)) }
+  const usage = { records: Number(view.getBigUint64(0)), bytes: Number(view.getBigUint64(8)) }
+  return { usage, areSlotsKept: encoded[16] === 1 }
 }
 
 function rowsTagged(tag: number): { readonly gte: Row; readonly lt: Row } {

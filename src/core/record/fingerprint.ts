@@ -67,6 +67,11 @@ export function plusOne(sum: FingerprintSum, { low, high }: Fingerprint): Finger
   return plus(sum, { count: 1, low, high })
 }
 
+/** A set with one record less, which was in it. */
+export function minusOne(sum: FingerprintSum, { low, high }: Fingerprint): FingerprintSum {
+  return { count: sum.count - 1, low: (sum.low - low) >>> 0, high: (sum.high - high) >>> 0 }
+}
+
 export function sameSum(a: FingerprintSum, b: FingerprintSum): boolean {
   return a.count === b.count && a.low === b.low && a.high === b.high
 }
