@@ -5,10 +5,18 @@ import type { Request, Response } from '../wire/generated/messages.ts'
 export type RequestBody = Omit<Request, 'epoch'>
 export type ResponseBody = Omit<Response, 'epoch' | 'log'>
 
+/** Bytes of requests as they were sent, and of answers as they came. */
+export interface Traffic {
+  sentBytes: number
+  receivedBytes: number
+}
+
 export interface CallOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal
   readonly bulk?: boolean
+  /** Added to by the call, also where it fails. What a member asks of itself is no traffic. */
+  readonly traffic?: Traffic
 }
 
 export interface Calls {

@@ -4,7 +4,7 @@
  */
 import type { MemberId } from '../member.ts'
 import { TransportError } from '../ports.ts'
-import type { Calls, RequestBody } from '../rpc-types.ts'
+import type { Calls, RequestBody, Traffic } from '../rpc-types.ts'
 
 /** How long one request may take, in ms: it moves one page or one batch. */
 const requestTimeoutMs = 10_000
@@ -15,6 +15,7 @@ export interface AskInit {
   /** The one that this member is at now. */
   readonly epochNow: () => number
   readonly signal: AbortSignal
+  readonly traffic?: Traffic
 }
 
 /** One of the two is at another epoch than the question: the answer proves nothing for that one. */
@@ -26,13 +27,14 @@ export class EpochMovedError extends Error {
 export async function ask(
   calls: Calls,
   member: MemberId,
-  { epoch, epochNow, signal }: AskInit,
+  { epoch, epochNow, signal, traffic }: AskInit,
   request: RequestBody
 ): ReturnType<Calls['call']> {
   signal.throwIfAborted()
   // The request is stamped in this same step, with the epoch as it is now.
   ensureEpoch({ epoch, epochNow })
-  const response = await calls.call(member, request, { timeoutMs: requestTimeoutMs, signal, bulk: true })
+  const options = { timeoutMs: requestTimeoutMs, signal, bulk: true, ...(traffic && { traffic }) }
+  const response = await calls.call(member, request, options)
   if (response.epoch !== epoch) {
     throw new EpochMovedError(`${member.peerId} answered at epoch ${response.epoch}, not ${epoch}`)
   }

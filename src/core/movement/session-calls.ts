@@ -2,8 +2,7 @@
  * What a session asks of the other member: each request in the lane for bulk, at the session's epoch, and again
  * after a while where the other is over its limits.
  */
-import { type RequestBody } from '../rpc-types.ts'
-import type { Calls } from '../rpc-types.ts'
+import type { Calls, RequestBody, Traffic } from '../rpc-types.ts'
 import { type Clock, type Random, TransportError } from '../ports.ts'
 import type { MemberId } from '../member.ts'
 import { sleep } from '../time.ts'
@@ -28,6 +27,8 @@ export interface SessionCallsInit {
   /** That both sides are at. */
   readonly epoch: number
   readonly signal: AbortSignal
+  /** Counts what the session's messages come to. */
+  readonly traffic: Traffic
 }
 
 type Answer = Awaited<ReturnType<Calls['call']>>

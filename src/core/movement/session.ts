@@ -18,7 +18,7 @@ import { fingerprintOf, type FingerprintSum } from '../record/fingerprint.ts'
 import { compareVersions } from '../record/version.ts'
 import { comparePositions } from '../ring/position.ts'
 import type { RecordHead } from '../record/record.ts'
-import type { Calls } from '../rpc-types.ts'
+import type { Calls, Traffic } from '../rpc-types.ts'
 import { orAbort } from '../time.ts'
 import type { Domain } from './domain.ts'
 import { type DomainKind, domainOnWire } from './domains.ts'
@@ -75,7 +75,25 @@ export interface SessionResult {
 export async function reconcile(components: SessionComponents, init: SessionInit): Promise<SessionResult> {
   init.signal.throwIfAborted()
   await orAbort(components.store.fingerprints.completed, init.signal, () => init.signal.reason)
-  return new Session(components, init).run()
+  const { clock, logger } = components
+  const { member, kind } = init
+  const traffic: Traffic = { sentBytes: 0, receivedBytes: 0 }
+  const beganMs = clock.monotonic()
+  const told = (): Record<string, unknown> => ({
+    with: member.peerId,
+    kind,
+    ms: Math.round(clock.monotonic() - beganMs),
+    ...traffic
+  })
+  try {
+    const result = await new Session(components, { ...init, traffic }).run()
+    const { wasEqual, received, sent } = result
+    logger.debug('reconciled', { ...told(), wasEqual, received: received.records, sent: sent.records })
+    return result
+  } catch (error) {
+    logger.debug('reconciling ended early', { ...told(), error: String(error) })
+    throw error
+  }
 }
 
 /** A node in which the two sides differ. */
@@ -96,7 +114,7 @@ class Session {
   readonly #leastIn = new Map<number, number>()
   #wasEqual = true
 
-  constructor(components: SessionComponents, init: SessionInit) {
+  constructor(components: SessionComponents, init: SessionInit & { readonly traffic: Traffic }) {
     this.#components = components
     this.#init = init
     this.#kind = domainOnWire[init.kind]

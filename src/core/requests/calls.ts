@@ -46,8 +46,12 @@ export class RemoteCalls implements Calls {
   }
 
   async #ask(to: MemberId, body: Uint8Array, options: CallOptions): Promise<Response> {
+    const { traffic } = options
+    if (traffic !== undefined) traffic.sentBytes += body.length
     try {
-      return decodeResponse(await this.#components.transport.request(to, body, options), to)
+      const answer = await this.#components.transport.request(to, body, options)
+      if (traffic !== undefined) traffic.receivedBytes += answer.length
+      return decodeResponse(answer, to)
     } catch (error) {
       if (error instanceof TransportError) this.#init.onFailure?.(to, error)
       throw error
