@@ -76,7 +76,8 @@ function decideOpen(topology: Topology, view: View): Decision {
       waiting.push(`${joiner.peerId} joins with an empty store, and ${describeRisk(removing.risk)}`)
     } else joins.push(joiner)
   }
-  const leaves = grantLeaves(topology, view, [...removing.granted, ...joins])
+  const { leaves, obstacle } = grantLeaves(topology, view, [...removing.granted, ...joins])
+  if (obstacle !== undefined) waiting.push(obstacle)
   const { granted: removals, lost } = removing
   if (joins.length + leaves.length + removals.length === 0)
     return waiting.length > 0 ? { waiting } : undefined
@@ -117,13 +118,29 @@ function describeTaker({ peerId, standing, life }: Member, view: View): string {
   return `${standing === 'joining' ? 'the joiner ' : ''}${peerId}${how} to take over its ranges`
 }
 
-/** One `up` member has to stay that neither leaves nor is removed nor replaced: it holds what there is. */
-function grantLeaves(topology: Topology, view: View, others: readonly MemberId[]): MemberId[] {
+/**
+ * One `up` member has to stay that neither leaves nor is removed nor replaced: it holds what there is. And most of
+ * those who stay have to be there: they are to take over, and decide on the ring from then on.
+ */
+function grantLeaves(
+  topology: Topology,
+  view: View,
+  others: readonly MemberId[]
+): { readonly leaves: readonly MemberId[]; readonly obstacle?: string } {
   const staying = topology.members.filter(
     ({ standing, peerId }) => standing === 'up' && !others.some(other => other.peerId === peerId)
   )
   const leaving = staying.filter(member => includesMember(view.leaves, member))
-  return leaving.slice(0, Math.max(0, Math.min(leaving.length, staying.length - 1)))
+  const leaves = leaving.slice(0, Math.max(0, Math.min(leaving.length, staying.length - 1)))
+  const rest = staying.filter(member => !leaves.includes(member))
+  const isThere = (member: Member): boolean => view.health(member).liveness !== 'down'
+  if (leaves.length === 0 || seesMost(rest, isThere)) return { leaves }
+  const down = rest.filter(member => !isThere(member)).map(({ peerId }) => peerId)
+  const names = leaves.map(({ peerId }) => peerId).join(', ')
+  return {
+    leaves: [],
+    obstacle: `most of those who stay must be alive for ${names} to leave; down are ${down.join(', ')}`
+  }
 }
 
 interface GrantedRemovals {

@@ -229,6 +229,39 @@ describe('a petition is refused', () => {
   })
 })
 
+describe('a leave', () => {
+  it('waits while those who stay are down, and its petitioner hears so', async () => {
+    const world = new World({ seed: 25 })
+    const [a, b] = await world.cluster('a', 'b')
+    b!.crash()
+    await world.time.run(5_000)
+    const waits: string[] = []
+    const { peerId, life } = a!.self
+    const onWaiting = (reason: string): void => void waits.push(reason)
+    const leaving = watch(a!.petitioner.petition({ leave: { peerId, life } }, { onWaiting }))
+    await world.time.run(5_000)
+    expect(waits).toEqual([
+      `most of those who stay must be alive for ${peerId} to leave; down are ${b!.self.peerId}`
+    ])
+    expect(standings(a!.log.current!)).toBe('a:up b:up')
+    // The way out: the dead one goes, and who is left is the last member.
+    await world.time.settle(a!.petitioner.petition({ remove: b!.self }))
+    await world.time.until(() => leaving.settled, 5_000)
+    expect(leaving.error).toMatchObject({ code: 'ERR_REFUSED' })
+    expect(standings(a!.log.current!)).toBe('a:up b:removed')
+  })
+
+  it('goes on with one of several that stay being down', async () => {
+    const world = new World({ seed: 26 })
+    const [a, , , d, e] = await world.cluster('a', 'b', 'c', 'd', 'e')
+    e!.crash()
+    await world.time.run(5_000)
+    void d!.leave()
+    await world.time.until(() => a!.log.current!.transition !== undefined, 5_000)
+    expectAgreed([a!], 'a:up b:up c:up d:leaving e:up')
+  })
+})
+
 describe('a petition that is given up', () => {
   it('ends with an open outcome when the life of the peer that asks is over', async () => {
     const world = new World({ seed: 31 })
