@@ -139,7 +139,7 @@ function grantLeaves(
   const names = leaves.map(({ peerId }) => peerId).join(', ')
   return {
     leaves: [],
-    obstacle: `most of those who stay must be alive for ${names} to leave; down are ${down.join(', ')}`
+    obstacle: `most of those who stay to be alive before ${names} can leave (down: ${down.join(', ')})`
   }
 }
 

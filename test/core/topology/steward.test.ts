@@ -241,7 +241,7 @@ describe('a leave', () => {
     const leaving = watch(a!.petitioner.petition({ leave: { peerId, life } }, { onWaiting }))
     await world.time.run(5_000)
     expect(waits).toEqual([
-      `most of those who stay must be alive for ${peerId} to leave; down are ${b!.self.peerId}`
+      `most of those who stay to be alive before ${peerId} can leave (down: ${b!.self.peerId})`
     ])
     expect(standings(a!.log.current!)).toBe('a:up b:up')
     // The way out: the dead one goes, and who is left is the last member.
