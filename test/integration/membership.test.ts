@@ -289,8 +289,7 @@ describe('members', () => {
       const onWaiting = (reason: string): void => {
         reasons.push(reason)
         // It may be found to be down before the leave has begun, or after.
-        if (reason.includes(`${c.peerId}, which is`) || reason.includes(`(down: ${c.peerId}`))
-          enough.abort()
+        if (reason.includes(`${c.peerId}, which is`) || reason.includes(`(down: ${c.peerId}`)) enough.abort()
       }
       const leaving = store.leave(b.peerId, { signal: enough.signal, onWaiting })
       expect((await errorOf('ERR_ABORTED', () => leaving)).indefinite).toBe(true)
