@@ -173,7 +173,7 @@ export interface ScrubbedPart {
 
 /** What a store found when it read its records anew. */
 export interface Scrubbed {
-  /** Records found damaged, also those that were known to be. */
+  /** Records found damaged that were not known to be. */
   readonly damaged: number
   /** Slots whose fingerprints were not those of what is there, and are now. */
   readonly miscounted: number

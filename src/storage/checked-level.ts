@@ -23,7 +23,14 @@ import {
   storeUnusable,
   syncFolder
 } from './data-folder.ts'
-import { type Level, openLevel, type OpenLevel, openOrRepair } from './open-level.ts'
+import {
+  describeLevelError,
+  type Level,
+  openLevel,
+  type OpenLevel,
+  openOrRepair,
+  unreadableLoss
+} from './open-level.ts'
 import { numberIn, type Row, type RowSpan, trailRow, trailRows } from './rows.ts'
 import { Watermark } from './watermark.ts'
 
@@ -51,6 +58,7 @@ interface CheckedLevelInit {
   readonly open: OpenLevel
   readonly level: Level
   readonly watermark: Watermark
+  readonly logger: Logger
   /** Number of the last batch known to have been durable. */
   readonly newest: number
 }
@@ -67,17 +75,20 @@ export class CheckedLevel {
   readonly #folder: string
   readonly #open: OpenLevel
   readonly #watermark: Watermark
+  readonly #logger: Logger
+  #isUnreadable = false
   #level: Level
   #newest: number
   /** Where the trail begins: what trimming deletes next. */
   #oldest: number
   #failed = false
 
-  private constructor({ folder, open, level, watermark, newest }: CheckedLevelInit) {
+  private constructor({ folder, open, level, watermark, logger, newest }: CheckedLevelInit) {
     this.#folder = folder
     this.#open = open
     this.#level = level
     this.#watermark = watermark
+    this.#logger = logger
     this.#newest = newest
     this.#oldest = newest + 1
   }
@@ -92,7 +103,7 @@ export class CheckedLevel {
     const isNew = !Watermark.exists(folder)
     const level = await openOrRepair(folder, { open, createIfMissing: isNew, logger })
     try {
-      return await CheckedLevel.#check({ folder, open, level, isNew })
+      return await CheckedLevel.#check({ folder, open, level, logger, isNew })
     } catch (error) {
       await level.close()
       throw storeUnusable(folder, error)
@@ -103,9 +114,10 @@ export class CheckedLevel {
     folder: string
     open: OpenLevel
     level: Level
+    logger: Logger
     isNew: boolean
   }): Promise<CheckedLevel> {
-    const { folder, open, level, isNew } = init
+    const { folder, open, level, logger, isNew } = init
     const trail = await readTrail(level)
     const watermark = Watermark.open(folder, { create: isNew })
     // A new database is at 0; one that has batches but no file beside it has lost the file.
@@ -113,7 +125,7 @@ export class CheckedLevel {
     const loss = lossIn(trail, durable)
     if (loss !== undefined) rememberLoss(folder, loss)
     const newest = Math.max(trail.newest, durable ?? 0)
-    const checked = new CheckedLevel({ folder, open, level, watermark, newest })
+    const checked = new CheckedLevel({ folder, open, level, watermark, logger, newest })
     await checked.write(trail.rows.map(key => ({ type: 'del', key })))
     watermark.sync()
     syncFolder(folder)
@@ -155,6 +167,9 @@ export class CheckedLevel {
         if (page.length === 0) return
         yield page
       }
+    } catch (error) {
+      this.#noteUnreadable(error)
+      throw error
     } finally {
       await iterator.close()
     }
@@ -169,6 +184,9 @@ export class CheckedLevel {
         if (page.length === 0) return
         yield page
       }
+    } catch (error) {
+      this.#noteUnreadable(error)
+      throw error
     } finally {
       await iterator.close()
     }
@@ -188,6 +206,7 @@ export class CheckedLevel {
       this.#watermark.write(number)
     } catch (error) {
       this.#failed = true
+      this.#noteUnreadable(error)
       throw error
     }
     this.#newest = number
@@ -212,6 +231,23 @@ export class CheckedLevel {
     this.#newest = trail.newest
     this.#failed = false
     return true
+  }
+
+  /**
+   * A whole part of a table cannot be read, so nobody knows what is lost; and sooner or later LevelDB takes no more
+   * writes, as it cannot rewrite that table. The next opening repairs the database and counts it as a loss.
+   */
+  #noteUnreadable(error: unknown): void {
+    const { code, reason } = describeLevelError(error)
+    if (code !== 'LEVEL_CORRUPTION' || this.#isUnreadable) return
+    this.#isUnreadable = true
+    rememberLoss(this.#folder, `${unreadableLoss} (${reason})`)
+    this.#logger.error(
+      'a part of the database cannot be read; restart this peer, and it gets its records anew',
+      {
+        reason
+      }
+    )
   }
 
   async close(): Promise<void> {

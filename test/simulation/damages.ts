@@ -64,12 +64,17 @@ export class Damages {
     if (this.isIn(position)) throw damaged(position)
   }
 
-  /** All of these slots are read. */
-  noticeWithin(first: number, end: number): void {
+  /** All of these slots are read. Gives in how many records it shows that did not show before. */
+  noticeWithin(first: number, end: number): number {
+    const { fingerprints } = this.#contents
+    let found = 0
     for (const { head } of this.#damages.values()) {
       const slot = slotOf(head.position)
-      if (slot >= first && slot < end) this.isIn(head.position)
+      if (slot < first || slot >= end || fingerprints.isDamaged(head.position)) continue
+      fingerprints.damage(head)
+      found++
     }
+    return found
   }
 
   /** A write came to this position: where it replaced a value that nobody had found damaged, that is over. */

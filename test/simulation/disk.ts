@@ -309,8 +309,8 @@ class DiskStore implements Store {
 
   async scrub(first: number, end: number, pace: (read: ScrubbedPart) => Promise<void>): Promise<Scrubbed> {
     await this.#alive()
-    this.#damages.noticeWithin(first, end)
-    return this.#contents.scrub(first, end, pace)
+    const damaged = this.#damages.noticeWithin(first, end)
+    return { ...(await this.#contents.scrub(first, end, pace)), damaged }
   }
 
   usage(): { records: number; bytes: number } {

@@ -335,6 +335,7 @@ describe('a damaged record in a LevelDB store', () => {
       const [store] = await damaged(stored, flip(stored))
       await store.fingerprints.completed
       expect(await store.scrub(0, slotCount, noPause)).toEqual({ damaged: 1, miscounted: 0 })
+      expect(await store.scrub(0, slotCount, noPause)).toEqual({ damaged: 0, miscounted: 0 })
       await expectRefused(store)
       expect(store.fingerprints.sum(0, slotCount).count).toBe(1)
       expect(store.fingerprints.damaged(0, slotCount).map(formatPosition)).toEqual([

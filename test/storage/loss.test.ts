@@ -2,9 +2,10 @@
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
-import type { Logger, Store } from '../../src/core/ports.ts'
+import { type Logger, type Store, StoreError } from '../../src/core/ports.ts'
+import { wholeRing } from '../../src/core/ring/range.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import { bytes, recordOf } from './store.conformance.ts'
 import { temporaryFolder } from './temporary-folders.ts'
@@ -53,6 +54,50 @@ async function lossOf(folder: string): Promise<string | undefined> {
   await store.close()
   return loss
 }
+
+describe('a LevelDB store that comes upon a part of a table that cannot be read', () => {
+  const many = Array.from({ length: 3_000 }, (_, i) => recordOf(`key ${i}`, 1))
+
+  async function unreadable(): Promise<string> {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await store.writeMeta([['identity', bytes('me')]])
+    await store.mergeAll(many)
+    await store.close()
+    // Opening moves all from the log to a table.
+    await (await open(folder)).close()
+    const table = newest(folder, /\.ldb$/)
+    const content = readFileSync(table)
+    content.fill(0xff, content.length >>> 1, (content.length >>> 1) + 10_000)
+    writeFileSync(table, content)
+    return folder
+  }
+
+  it('says so, and has lost something when it is opened again', async () => {
+    const folder = await unreadable()
+    const error = vi.fn<Logger['error']>()
+    const store = await openLevelStore(folder, { logger: { ...logger, error } })
+    expect(store.loss).toBeUndefined()
+    await expect(store.heads(wholeRing, { limit: Infinity })).rejects.toThrow(StoreError)
+    expect(error.mock.calls.map(([message]) => message)).toContainEqual(
+      expect.stringContaining('a part of the database cannot be read; restart this peer')
+    )
+    await store.close()
+    const again = await open(folder)
+    expect(again.loss).toMatch(/^a part of the database could not be read \(.*Corruption/)
+    expect(await again.readMeta('identity')).toEqual(bytes('me'))
+    const left = await again.heads(wholeRing, { limit: Infinity })
+    expect(left.length).toBeGreaterThan(0)
+    expect(left.length).toBeLessThan(many.length)
+    await again.clear(['identity'])
+    await again.mergeAll(many)
+    await again.close()
+    const whole = await open(folder)
+    expect(whole.loss).toBeUndefined()
+    expect((await whole.heads(wholeRing, { limit: Infinity })).length).toBe(many.length)
+    await whole.close()
+  })
+})
 
 describe('the LevelDB store finds no loss', () => {
   it('after a kill', async () => {

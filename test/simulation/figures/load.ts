@@ -5,7 +5,7 @@ import { SeededRandom } from '../random.ts'
 
 /** Sizes of values, in bytes: each doubling between is as likely, so most are small and most bytes are in large ones. */
 const minValueBytes = 64
-const maxValueBytes = 16 * 1024
+const defaultMaxValueBytes = 16 * 1024
 
 /** Puts under way while a cluster is filled: enough to keep it busy, and far from its limits. */
 const fillAtOnce = 64
@@ -16,6 +16,8 @@ export interface LoadInit {
   readonly records: number
   /** From one put to the next while it changes, in ms; every second one overwrites. Undefined: nobody writes. */
   readonly putEveryMs?: number
+  /** Default 16 KiB. */
+  readonly maxValueBytes?: number
 }
 
 /** What was put while it was going on. */
@@ -82,6 +84,7 @@ export class Load {
       const { topologyNow, memberNow } = core
       return topologyNow?.member(memberNow)?.standing === 'up'
     })
+    const { maxValueBytes = defaultMaxValueBytes } = this.#init
     const value = this.#random.bytes(
       Math.floor(minValueBytes * (maxValueBytes / minValueBytes) ** this.#random.float())
     )

@@ -1,5 +1,6 @@
-/** `npm run movement`: measures what docs/movement.md tells of, and prints its table in Markdown. */
+/** `npm run movement`: measures what docs/movement.md tells of, and prints its tables in Markdown. */
 import { parseArgs } from 'node:util'
+import { atRest } from './at-rest.ts'
 import { moved, type Moved } from './moved.ts'
 
 const { values } = parseArgs({
@@ -10,6 +11,9 @@ const records = Number(values.records)
 
 /** From one put to the next in the rows with a load, in ms. */
 const lightLoadMs = 50
+
+/** Where nothing moves, their number hardly matters. */
+const recordsAtRest = 10_000
 
 /** A transition lasts some seconds so. */
 const bytesPerSecond = 1024 * 1024
@@ -29,6 +33,11 @@ row(...Array.from({ length: 9 }, () => '---'))
 for (const peers of [3, 5, 10, 20]) await change(peers)
 await change(5, lightLoadMs)
 
+console.log('')
+row('Peers', 'Comparing', 'The most at one peer', 'Sessions of a peer', 'All else')
+row(...Array.from({ length: 5 }, () => '---'))
+for (const peers of [5, 10, 50]) await rest(peers)
+
 async function change(peers: number, putEveryMs?: number): Promise<void> {
   const { join, leave } = await moved({
     seed,
@@ -39,6 +48,14 @@ async function change(peers: number, putEveryMs?: number): Promise<void> {
   })
   print(`${peers} to ${peers + 1}`, join)
   print(`${peers + 1} to ${peers}`, leave)
+}
+
+async function rest(peers: number): Promise<void> {
+  const { reconciling, sessions, others } = await atRest({ seed, peers, records: recordsAtRest })
+  const [mean, most, rest] = [reconciling.mean, reconciling.most, others].map(
+    rate => `${rate.toFixed(0)} B/s`
+  )
+  row(peers, mean!, most!, `${sessions.toFixed(0)} a minute`, rest!)
 }
 
 function print(

@@ -40,6 +40,7 @@ export const branches = [
   'took its part of a transition',
   'offered records that were foreign',
   'pulled records',
+  'damage was found where nobody had read',
   'dropped what was purged',
   'a damaged record was repaired'
 ] as const
@@ -74,6 +75,7 @@ const byLog: Readonly<Record<string, Branch | ((fields: Fields) => Branch | unde
   'joins anew with an empty store': 'joined anew with an empty store',
   'is no member any more': fields => (fields?.['standing'] === 'left' ? 'left' : 'was removed'),
   'has taken its part of the transition': 'took its part of a transition',
+  'has found damaged records on the disk': 'damage was found where nobody had read',
   'has dropped what was purged': 'dropped what was purged',
   'has repaired a damaged record': 'a damaged record was repaired'
 }

@@ -232,7 +232,8 @@ export class Nemesis {
     damage: async fault => {
       const found = await this.#guards.mayDamage(fault.random)
       if (found === undefined) return undefined
-      return { victims: [found.peer], run: () => found.peer.disk.damage(found.position) }
+      const part = fault.random.chance(0.5) ? 'head' : 'value'
+      return { victims: [found.peer], run: () => found.peer.disk.damage(found.position, part) }
     }
   }
 

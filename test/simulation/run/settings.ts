@@ -30,7 +30,7 @@ export const faultKinds = [
   'bridge', // the peers fall into two halves, and one peer that reaches both
   'stop-clock', // a wall clock stands, and goes on or jumps
   'ambush', // at the next message of a kind, whoever sends or gets it is killed or cut off
-  'damage', // a bit of a record on disk flips, where others have copies enough
+  'damage', // a bit of a record on disk flips unbeknown to all, where others have copies enough
   'join-many', // two or three join at once
   'kill-joining', // up to three join at once, and one ends in the middle, for so long that it may be dropped
   'overload' // some peers refuse what they are asked, as over their limits

@@ -38,10 +38,10 @@ const judgeEveryMs = 30_000
 const convergenceMs = 60_000
 
 /**
- * How much longer where a record is damaged still, in virtual ms: it is looked for every half a minute, and repaired
- * when the longest deadline of a put has passed.
+ * How much longer where a record is damaged still, in virtual ms: all is read within some 75 s, which may be what finds
+ * it; what is found is looked for every half a minute, and repaired when the longest deadline of a put has passed.
  */
-const repairMs = 120_000
+const repairMs = 200_000
 
 /** Bytes a second at which records are taken to move at the least: they get this much more time (G7). */
 const leastBandwidth = 1024 * 1024
