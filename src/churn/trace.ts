@@ -71,7 +71,8 @@ function parseLine(content: string, fail: (why: string) => never): ChurnEvent {
   if (rest.length > 0 || peer === '') fail(`"${content}" is no seconds,event,peer such as 12.5,kill,1`)
   if (!/^\d+(\.\d+)?$/.test(seconds)) fail(`"${seconds}" is no number of seconds such as 12.5`)
   if (kind === undefined) return fail(`"${name}" is no event; there are ${eventKinds.join(', ')}`)
-  return { atMs: Number(seconds) * 1_000, kind, peer }
+  // To the microsecond, as seconds with decimals are not exact.
+  return { atMs: Math.round(Number(seconds) * 1e6) / 1e3, kind, peer }
 }
 
 /** What is wrong with an event of a peer that is up or gone, or unknown where undefined. */
