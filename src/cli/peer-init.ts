@@ -8,7 +8,7 @@ import { CommandError, exitCodes, usageError } from './errors.ts'
 import type { ResolvedSettings, SettingName } from './settings.ts'
 
 /** How a libp2p pre-shared key file begins (libp2p spec, pnet/Private-Networks-PSK-V1). */
-const keyFileHeader = '/key/swarm/psk/1.0.0/'
+export const keyFileHeader = '/key/swarm/psk/1.0.0/'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -11,6 +11,7 @@ import {
   writeAddresses
 } from './data-folder.ts'
 import { CommandError, exitCodes } from './errors.ts'
+import { exposureWarning } from './exposure.ts'
 import { onInterrupt } from './interrupt.ts'
 import { showJoining } from './joining.ts'
 import { terminalLogger } from './logger.ts'
@@ -64,6 +65,8 @@ async function start(flags: StartFlags): Promise<void> {
   init.listen ??= [await defaultListen(folder)]
   init.logger = terminalLogger({ verbose: flags.verbose === true })
   if (folder !== undefined) init.data = folder
+  const warning = exposureWarning(init)
+  if (warning !== undefined) say(warning)
 
   const ending = new Ending()
   const detach = onInterrupt(() => ending.ask())

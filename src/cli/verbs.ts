@@ -31,6 +31,12 @@ export const verbGroups: readonly { readonly heading: string; readonly verbs: re
         load: async () => (await import('./cluster.ts')).defineCluster
       },
       {
+        name: 'key',
+        takes: '<action> [file]',
+        about: 'make the key of a private network',
+        load: async () => (await import('./key.ts')).defineKey
+      },
+      {
         name: 'churn',
         takes: '',
         about: 'try how a cluster does whose peers come and go',

@@ -10,6 +10,7 @@ const verbs = [
   ...[
     'start',
     'cluster',
+    'key',
     'put',
     'get',
     'delete',
@@ -63,6 +64,7 @@ describe('a usage error', () => {
     ['get k --consistency most', /'most' is invalid. Allowed choices are one, quorum, all/],
     [`get ${'k'.repeat(1025)}`, /the key has 1025 bytes; give one of at most 1024/],
     ['get', /missing required argument 'key'/],
+    ['key old', /'old' is invalid for argument 'action'|Allowed choices are new/],
     ['restore', /required option '--survivors <peers...>' not specified/],
     ['status --peer nowhere', /--peer: nowhere is no multiaddr; write it like/],
     ['start --replicas 0', /--replicas is "0"; give a whole number from 1 to 15/],
