@@ -1,8 +1,8 @@
 /** One run of the sweep in the simulator. */
-import { Chronicle } from '../../src/churn/chronicle.ts'
-import { drawsFrom, type Draws } from '../../src/churn/draws.ts'
-import { drawSchedule } from '../../src/churn/schedule.ts'
-import type { ChurnEvent } from '../../src/churn/trace.ts'
+import { Chronicle } from '../../src/cli/churn/chronicle.ts'
+import { drawsFrom, type Draws } from '../../src/cli/churn/draws.ts'
+import { drawSchedule } from '../../src/cli/churn/schedule.ts'
+import type { ChurnEvent } from '../../src/cli/churn/trace.ts'
 import { judge } from '../../src/judge/judge.ts'
 import type { Operation, Violation } from '../../src/judge/operation.ts'
 import { failureOf } from '../../src/judge/outcome.ts'

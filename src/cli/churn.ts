@@ -1,11 +1,11 @@
 /** `annulus churn`: runs a cluster on this machine whose members come and go, under load, and judges what it does. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { ChurnProgress, ChurnResult } from '../churn/run.ts'
-import type { ChurnSettings } from '../churn/settings.ts'
-import type { ChurnEvent } from '../churn/trace.ts'
+import type { ChurnProgress, ChurnResult } from './churn/run.ts'
+import type { ChurnSettings } from './churn/settings.ts'
+import type { ChurnEvent } from './churn/trace.ts'
 import { maxReplicas, maxVnodes } from '../core/limits.ts'
-import { churnLines } from './churn-lines.ts'
+import { churnLines } from './churn/lines.ts'
 import { durationFlag } from './client.ts'
 import { CommandError, exitCodes, reasonOf, usageError } from './errors.ts'
 import { onInterrupt } from './interrupt.ts'
@@ -106,7 +106,7 @@ Examples:
 }
 
 async function churn(flags: ChurnFlags): Promise<void> {
-  const { runChurn } = await import('../churn/run.ts')
+  const { runChurn } = await import('./churn/run.ts')
   const interrupted = new AbortController()
   const detach = onInterrupt(() => interrupted.abort())
   const results: ChurnResult[] = []
@@ -130,7 +130,7 @@ async function churn(flags: ChurnFlags): Promise<void> {
     await writeFile(flags.history, JSON.stringify(results.map(({ operations }) => operations)))
   }
   if (flags.report !== undefined) {
-    const { writeReport } = await import('../churn/report.ts')
+    const { writeReport } = await import('./churn/report.ts')
     await writeReport(flags.report, summaries)
     say(`the report is in ${flags.report}: open report.html`)
   }
@@ -154,7 +154,7 @@ interface PlannedRun {
 async function planRuns(flags: ChurnFlags): Promise<PlannedRun[]> {
   const { trace, median } = flags
   if (trace !== undefined) return [await planTrace(trace, flags)]
-  const { drawSchedule } = await import('../churn/schedule.ts')
+  const { drawSchedule } = await import('./churn/schedule.ts')
   return median.map(medianMs => {
     const settings = settingsOf(flags, medianMs)
     return { settings, schedule: drawSchedule({ ...settings, seed: settings.seed + medianMs, medianMs }) }
@@ -162,7 +162,7 @@ async function planRuns(flags: ChurnFlags): Promise<PlannedRun[]> {
 }
 
 async function planTrace(path: string, flags: ChurnFlags): Promise<PlannedRun> {
-  const { isInitial, parseTrace, TraceError } = await import('../churn/trace.ts')
+  const { isInitial, parseTrace, TraceError } = await import('./churn/trace.ts')
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw usageError(`--trace: the file cannot be read: ${reasonOf(error)}`, 'name another')
   })

@@ -91,7 +91,7 @@ async function start(flags: StartFlags): Promise<void> {
 async function makePeer(init: PeerInit, pace: string | undefined): Promise<Peer> {
   const { createPeer } = await import('../index.ts')
   if (pace === undefined) return createPeer(init)
-  const { Instruments } = await import('../churn/instruments.ts')
+  const { Instruments } = await import('./churn/instruments.ts')
   const instruments = new Instruments({ pace: Number(pace), tell: message => process.send?.(message) })
   const peer = await createPeer(init, { ports: instruments.ports })
   instruments.watch(peer)

@@ -2,7 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ChurnSummary } from '../../src/churn/summary.ts'
+import type { ChurnSummary } from '../../src/cli/churn/summary.ts'
 import { run, temporaryFolder } from '../support/processes.ts'
 
 /** Peers take seconds to start on a machine that is busy with other tests. */

@@ -1,5 +1,5 @@
 /** Latencies, as a whole and over time. In real ms, of operations that succeeded. */
-import type { Operation } from '../judge/operation.ts'
+import type { Operation } from '../../judge/operation.ts'
 
 /** Points over the time of a run. */
 const maxPoints = 120

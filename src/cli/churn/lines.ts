@@ -1,7 +1,7 @@
 /** What a run of `annulus churn` has shown, in lines for people. */
-import type { EventOutcome } from '../churn/replication.ts'
-import type { ChurnSummary, KindSummary } from '../churn/summary.ts'
-import { formatBytes, formatCount, formatDuration, plural } from './units.ts'
+import type { EventOutcome } from './replication.ts'
+import type { ChurnSummary, KindSummary } from './summary.ts'
+import { formatBytes, formatCount, formatDuration, plural } from '../units.ts'
 
 export function churnLines(summary: ChurnSummary): string[] {
   const { settings, gets, puts, wrong, readBack, movement, traffic, falseSuspicions, events, loadMs } =

@@ -2,11 +2,11 @@
  * The least that has to move in a run, from its own record: what a transition gives to new replicas, and what a
  * process that returns has missed. What puts brought there themselves need not move. Pure.
  */
-import { lastingKey, type MemberId } from '../core/member.ts'
-import { positionOf } from '../core/ring/position.ts'
-import type { Ring } from '../core/ring/ring.ts'
-import type { Member, Topology } from '../core/topology/topology.ts'
-import type { Operation } from '../judge/operation.ts'
+import { lastingKey, type MemberId } from '../../core/member.ts'
+import { positionOf } from '../../core/ring/position.ts'
+import type { Ring } from '../../core/ring/ring.ts'
+import type { Member, Topology } from '../../core/topology/topology.ts'
+import type { Operation } from '../../judge/operation.ts'
 import type { Chronicle } from './chronicle.ts'
 
 export interface Least {

@@ -4,7 +4,7 @@
  * that peers and clients of different paces understand each other. Wall clocks stay as they are, and so do the waits
  * of libp2p itself. For `annulus churn`.
  */
-import type { Clock, RequestOptions, ServeContext, Transport, TransportHandlers } from '../core/ports.ts'
+import type { Clock, RequestOptions, ServeContext, Transport, TransportHandlers } from '../../core/ports.ts'
 
 /** The fastest pace: above it a probe's time is no longer than what a busy machine takes for an answer. */
 export const maxPace = 5

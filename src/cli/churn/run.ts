@@ -1,8 +1,8 @@
 /** One run of `annulus churn`: a cluster of processes under load, whose members come and go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Client } from '../api.ts'
-import { createClient } from '../create-client.ts'
-import type { Operation } from '../judge/operation.ts'
+import type { Client } from '../../api.ts'
+import { createClient } from '../../create-client.ts'
+import type { Operation } from '../../judge/operation.ts'
 import { Chronicle } from './chronicle.ts'
 import { drawsFrom } from './draws.ts'
 import { Fleet, networkName } from './fleet.ts'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { pacedClock, pacedTransport } from '../../src/churn/pace.ts'
-import type { Remote, ServeContext, Transport, TransportHandlers } from '../../src/core/ports.ts'
+import { pacedClock, pacedTransport } from '../../../src/cli/churn/pace.ts'
+import type { Remote, ServeContext, Transport, TransportHandlers } from '../../../src/core/ports.ts'
 
 it('fires timers sooner, and lets the monotonic clock go faster', () => {
   const delays: number[] = []

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Chronicle } from '../../src/churn/chronicle.ts'
-import { leastOf } from '../../src/churn/least.ts'
-import { noTraffic } from '../../src/churn/meter.ts'
-import type { Member, TopologyState, Transition } from '../../src/core/topology/topology.ts'
-import type { Operation } from '../../src/judge/operation.ts'
-import { peerIdOf } from '../support/peer-ids.ts'
+import { Chronicle } from '../../../src/cli/churn/chronicle.ts'
+import { leastOf } from '../../../src/cli/churn/least.ts'
+import { noTraffic } from '../../../src/cli/churn/meter.ts'
+import type { Member, TopologyState, Transition } from '../../../src/core/topology/topology.ts'
+import type { Operation } from '../../../src/judge/operation.ts'
+import { peerIdOf } from '../../support/peer-ids.ts'
 
 const atPace1 = (atMs: number): { atMs: number; pace: number } => ({ atMs, pace: 1 })
 

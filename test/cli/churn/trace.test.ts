@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { drawSchedule, initialEvents } from '../../src/churn/schedule.ts'
-import { formatTrace, parseTrace, type ChurnEvent } from '../../src/churn/trace.ts'
+import { drawSchedule, initialEvents } from '../../../src/cli/churn/schedule.ts'
+import { formatTrace, parseTrace, type ChurnEvent } from '../../../src/cli/churn/trace.ts'
 
 const init = {
   seed: 7,

@@ -1,7 +1,7 @@
 /** What a run has shown, as one document: what `--json` prints and the report is made of. */
-import { headBytesOf } from '../core/record/codec.ts'
-import { judge } from '../judge/judge.ts'
-import type { Operation, Violation } from '../judge/operation.ts'
+import { headBytesOf } from '../../core/record/codec.ts'
+import { judge } from '../../judge/judge.ts'
+import type { Operation, Violation } from '../../judge/operation.ts'
 import type { Chronicle, FalseSuspicions } from './chronicle.ts'
 import { leastOf, type Least } from './least.ts'
 import type { Traffic } from './meter.ts'

@@ -2,10 +2,10 @@
  * The run's own record: which processes were up, what the log said, and what the peers told of themselves, each with
  * its time. Whatever is to be excused or explained is judged by it, and not by what the cluster believes.
  */
-import { sameMember, type MemberId } from '../core/member.ts'
-import { quorumOf } from '../core/register/quorum.ts'
-import { positionOf } from '../core/ring/position.ts'
-import { Topology } from '../core/topology/topology.ts'
+import { sameMember, type MemberId } from '../../core/member.ts'
+import { quorumOf } from '../../core/register/quorum.ts'
+import { positionOf } from '../../core/ring/position.ts'
+import { Topology } from '../../core/topology/topology.ts'
 import type { PeerMessage } from './messages.ts'
 import { noTraffic, trafficKinds, type Traffic } from './meter.ts'
 

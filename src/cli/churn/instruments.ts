@@ -1,7 +1,7 @@
 /** What is put around a peer and into it so that `annulus churn` can watch it: `start` does so where it is told. */
-import type { Peer } from '../api.ts'
-import { PeerCore, type PeerComponents } from '../core/peer.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Peer } from '../../api.ts'
+import { PeerCore, type PeerComponents } from '../../core/peer.ts'
+import type { Clock } from '../../core/ports.ts'
 import type { MeasuredMessage, PeerMessage } from './messages.ts'
 import { Meter } from './meter.ts'
 import { pacedClock, pacedTransport } from './pace.ts'

@@ -1,6 +1,6 @@
 /** Counts the bytes that a peer sends, by what they are for. Around the transport; for `annulus churn`. */
-import type { Transport, TransportHandlers } from '../core/ports.ts'
-import { Request, Response } from '../wire/generated/messages.ts'
+import type { Transport, TransportHandlers } from '../../core/ports.ts'
+import { Request, Response } from '../../wire/generated/messages.ts'
 
 /**
  * - `gossip`: probes, and the news of members that go with them.

@@ -1,6 +1,6 @@
 /** What a peer that runs for `annulus churn` tells the process that started it. */
-import type { MemberLiveness } from '../api.ts'
-import type { TopologyState } from '../core/topology/topology.ts'
+import type { MemberLiveness } from '../../api.ts'
+import type { TopologyState } from '../../core/topology/topology.ts'
 import type { Traffic } from './meter.ts'
 
 /** What it has sent since its process began, and how far its records are those that it should have. */

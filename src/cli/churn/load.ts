@@ -2,9 +2,9 @@
  * Puts and gets at a steady rate, whatever comes back, and the history of them that is judged. The times of a history
  * are those of the cluster.
  */
-import type { KeyValueStore } from '../api.ts'
-import type { Operation } from '../judge/operation.ts'
-import { failureOf } from '../judge/outcome.ts'
+import type { KeyValueStore } from '../../api.ts'
+import type { Operation } from '../../judge/operation.ts'
+import { failureOf } from '../../judge/outcome.ts'
 import type { Draws } from './draws.ts'
 
 /** Operations under way; what is due above it is not begun, and counted. */
