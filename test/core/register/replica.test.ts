@@ -1,4 +1,6 @@
+import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { maxTime } from '../../../src/core/limits.ts'
 import { decodeRecord, encodeRecord } from '../../../src/core/record/codec.ts'
 import type { StoredRecord } from '../../../src/core/record/record.ts'
 import { positionOf } from '../../../src/core/ring/position.ts'
@@ -60,6 +62,22 @@ describe('a replica', () => {
         expect(Object.keys(answer)).toEqual(['refused'])
       }
     }
+  })
+
+  it('refuses a version of after the year 2200, which no clock could outdo', async () => {
+    const { replica } = new Host('a')
+    const { encoded } = record(maxTime)
+    expect(await replica.writeRecord({ record: encoded })).toEqual({ done: {} })
+    const later = encoded.slice()
+    const view = new DataView(later.buffer)
+    view.setBigUint64(16, BigInt(maxTime) + 1n)
+    const checked = 48 + key.length
+    view.setUint32(checked, crc32(later.subarray(0, checked), crc32(position)))
+    await expect(replica.writeRecord({ record: later })).rejects.toMatchObject({
+      code: 'bad-request',
+      message: expect.stringContaining("a version's time is at most") as string
+    })
+    expect((await replica.readVersion({ position })).version?.version?.time).toBe(maxTime)
   })
 
   it('refuses malformed requests as such', async () => {
