@@ -14,6 +14,7 @@ import { maxMembers } from '../core/limits.ts'
 import { dialTimeoutMs, maxConnectionsPerHostAndSecond, maxPeers, maxStreamWindowBytes } from './limits.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { Libp2pTransport, type TransportComponents, type TransportInit } from './transport.ts'
+import { withFewWindowUpdates } from './window-updates.ts'
 
 export interface NodeInit {
   /** The peer's identity. */
@@ -46,7 +47,9 @@ export async function createNode(init: NodeInit): Promise<Node> {
     transports: [tcp()],
     connectionEncrypters: [noise({ crypto: noiseCrypto })],
     // A stream's window is also what may lie unread at this end: no more than libp2p keeps for a stream.
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } })],
+    streamMuxers: [
+      withFewWindowUpdates(yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } }))
+    ],
     ...(init.networkKey === undefined ? {} : { connectionProtector: protector(init.networkKey) }),
     connectionGater: gater(init.allow),
     connectionManager: {
