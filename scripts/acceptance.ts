@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endAll } from '../test/support/command.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
+import { killRounds } from './acceptance/kill-rounds.ts'
 import { membersUnderLoad } from './acceptance/members-under-load.ts'
 import { noiseAtThePort } from './acceptance/noise-at-the-port.ts'
 import { readAtOnce } from './acceptance/read-at-once.ts'
@@ -16,6 +17,7 @@ import { rollingRestart } from './acceptance/rolling-restart.ts'
 
 const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'fsync-first': fsyncFirst,
+  'kill-rounds': killRounds,
   'members-under-load': membersUnderLoad,
   'noise-at-the-port': noiseAtThePort,
   'read-at-once': readAtOnce,
