@@ -38,7 +38,9 @@ export async function createPeer(init: PeerInit = {}, internals: PeerInternals =
   try {
     const privateKey = await identityOf(store)
     const { listen = defaultListen, announce = [], networkKey, allow } = init
-    const node = await makeNode({ privateKey, listen, announce, networkKey, allow })
+    const onTurnedAway = (peerId: string, count: number): void =>
+      logger.warn('turned away who is not on the allow list', { peerId, count })
+    const node = await makeNode({ privateKey, listen, announce, networkKey, allow, onTurnedAway })
     libp2p = node.libp2p
     await startListening(libp2p, listen)
     const ports = { transport: node.transport, clock: systemClock(internals.clockSkewMs) }

@@ -9,6 +9,7 @@ export interface NodeSettings {
   readonly announce?: readonly string[]
   readonly networkKey?: Uint8Array | undefined
   readonly allow?: readonly string[] | undefined
+  readonly onTurnedAway?: (peerId: string, count: number) => void
 }
 
 /** Makes a node, not yet started. Throws ERR_INVALID where the network key is none. */

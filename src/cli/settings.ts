@@ -80,7 +80,7 @@ export const settingTable: { readonly [K in SettingName]: Setting<Settings[K]> }
   },
   allow: {
     flag: '--allow <file>',
-    about: 'peer ids that may connect, one per line (default: all)',
+    about: 'peer ids that may connect, one per line; no client may then (default: all)',
     read: readText
   },
   removeAfter: {

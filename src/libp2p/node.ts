@@ -14,6 +14,7 @@ import { maxMembers } from '../core/limits.ts'
 import { dialTimeoutMs, maxConnectionsPerHostAndSecond, maxPeers, maxStreamWindowBytes } from './limits.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { Libp2pTransport, type TransportComponents, type TransportInit } from './transport.ts'
+import { TurnedAway } from './turned-away.ts'
 import { withFewWindowUpdates } from './window-updates.ts'
 
 export interface NodeInit {
@@ -27,6 +28,8 @@ export interface NodeInit {
   readonly networkKey?: Uint8Array
   /** Peer ids, in base58btc, that may connect or be dialled; all when left out. */
   readonly allow?: readonly string[]
+  /** Told now and then of one that came and is not among those, and how many such there were since. */
+  readonly onTurnedAway?: (peerId: string, count: number) => void
   readonly transport?: TransportInit
 }
 
@@ -51,7 +54,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
       withFewWindowUpdates(yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } }))
     ],
     ...(init.networkKey === undefined ? {} : { connectionProtector: protector(init.networkKey) }),
-    connectionGater: gater(init.allow),
+    connectionGater: gater(init),
     connectionManager: {
       maxConnections: maxPeers,
       maxIncomingPendingConnections: maxMembers,
@@ -76,17 +79,25 @@ function protector(networkKey: Uint8Array): () => ConnectionProtector {
   return preSharedKey({ psk: networkKey })
 }
 
-function gater(allow: readonly string[] | undefined): ConnectionGater {
+function gater({ allow, onTurnedAway }: NodeInit): ConnectionGater {
   // libp2p's own gater refuses private addresses in some builds; these are where clusters live.
   const denyDialMultiaddr = (): boolean => false
   if (allow === undefined) return { denyDialMultiaddr }
   const allowed = new Set(allow)
   const isDenied = (peerId: PeerId): boolean => !allowed.has(peerId.toString())
+  const turnedAway = new TurnedAway({
+    tell: (peerId, count) => onTurnedAway?.(peerId, count),
+    now: () => performance.now()
+  })
   return {
     denyDialMultiaddr,
     denyDialPeer: isDenied,
     // After the handshake of Noise, which proves the peer id, and before anything else is listened to.
-    denyInboundEncryptedConnection: isDenied,
+    denyInboundEncryptedConnection: peerId => {
+      if (!isDenied(peerId)) return false
+      turnedAway.add(peerId.toString())
+      return true
+    },
     denyOutboundEncryptedConnection: isDenied
   }
 }

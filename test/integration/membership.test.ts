@@ -84,11 +84,17 @@ describe('a peer that joins', () => {
     const friend = await createPeer({ data: friendsFolder })
     const { peerId } = friend
     await friend.stop()
-    const founder = await startPeer({ allow: [peerId] })
+    const warned: unknown[] = []
+    const logger = { ...silentLogger, warn: (...entry: unknown[]) => void warned.push(entry) }
+    const founder = await startPeer({ allow: [peerId], logger })
     await founder.ready()
     const refused = await startPeer({ join: [addressOf(founder)] })
     const { reason } = await next(refused, 'waiting')
     expect(reason).toContain('allow list')
+    expect(warned[0]).toEqual([
+      'turned away who is not on the allow list',
+      { peerId: refused.peerId, count: 1 }
+    ])
     expect(stranger.peerId).not.toBe(peerId)
     expect(await founder.members()).toHaveLength(1)
   })
