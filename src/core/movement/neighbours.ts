@@ -1,7 +1,8 @@
 /**
  * With whom this member is to reconcile what both replicate, and when: soon after the ring changed, at once when
- * one of the two came back, and otherwise every half a minute, be it that one asks or the other. Remembers how far
- * all of them are reconciled at the present epoch. Used by the mover; does no work itself.
+ * it came back, a little later when the other one did, who asks at once itself, and otherwise every half a minute, be
+ * it that one asks or the other. Remembers how far all of them are reconciled at the present epoch. Used by the mover;
+ * does no work itself.
  */
 import { memberKey, type MemberId } from '../member.ts'
 import type { Clock, Random } from '../ports.ts'
@@ -19,6 +20,12 @@ const msPerNeighbour = 400
 
 /** Over how long the sessions after a change of the ring are spread, in ms. */
 const spreadMs = 1_000
+
+/**
+ * How long one that came back is given to ask for what it missed, in ms; jittered down by half. If all the others asked
+ * it at once too, it would be sent much of that twice.
+ */
+const returnMs = 10_000
 
 /** Before one that failed is tried again, in ms; jittered by half. */
 const retryMs = 2_000
@@ -38,6 +45,8 @@ export interface Neighbour {
   readonly domain: Domain
   /** Monotonic time in ms. */
   dueMs: number
+  /** This member may have missed something that the other has, and has not asked it since. */
+  isBehind: boolean
   /** The latest whole session that this member began, in which neither side had a damaged record. */
   reconciled: { readonly epoch: number; readonly beganMs: number } | undefined
 }
@@ -65,11 +74,17 @@ export class Neighbours {
     this.#neighbours = new Map(
       domains.shared.map(({ member, domain }) => {
         const key = memberKey(member)
-        const { dueMs = Infinity, reconciled } = known.get(key) ?? { reconciled: undefined }
+        const { dueMs = Infinity, reconciled, isBehind = true } = known.get(key) ?? { reconciled: undefined }
         const soonMs = this.#isReturning ? nowMs : nowMs + spreadMs * this.#random.float()
         return [
           key,
-          { member, domain, dueMs: isSameRing ? dueMs : Math.min(dueMs, soonMs), reconciled }
+          {
+            member,
+            domain,
+            dueMs: isSameRing ? dueMs : Math.min(dueMs, soonMs),
+            isBehind: isBehind || this.#isReturning,
+            reconciled
+          }
         ] as const
       })
     )
@@ -81,14 +96,22 @@ export class Neighbours {
   allDue(): void {
     if (this.#domains === undefined) this.#isReturning = true
     const nowMs = this.#clock.monotonic()
-    for (const neighbour of this.#neighbours.values()) neighbour.dueMs = Math.min(neighbour.dueMs, nowMs)
+    for (const neighbour of this.#neighbours.values()) {
+      neighbour.dueMs = Math.min(neighbour.dueMs, nowMs)
+      neighbour.isBehind = true
+    }
   }
 
-  /** A member answers again. False where it is no neighbour. */
+  /**
+   * A member answers again. It asks for what it missed by itself; so it is asked a little later, though it may have
+   * been due for long, unless this member was away too. False where it is no neighbour.
+   */
   due(member: MemberId): boolean {
     const neighbour = this.#neighbours.get(memberKey(member))
     if (neighbour === undefined) return false
-    neighbour.dueMs = Math.min(neighbour.dueMs, this.#clock.monotonic())
+    const nowMs = this.#clock.monotonic()
+    if (neighbour.isBehind) neighbour.dueMs = Math.min(neighbour.dueMs, nowMs)
+    else neighbour.dueMs = nowMs + returnMs * (0.5 + this.#random.float() / 2)
     return true
   }
 
@@ -116,11 +139,13 @@ export class Neighbours {
   /** A session begins: what makes it due from now on, makes another one due. */
   begin(neighbour: Neighbour): void {
     neighbour.dueMs = this.#nextMs()
+    neighbour.isBehind = false
   }
 
   failed(neighbour: Neighbour): void {
     const againMs = this.#clock.monotonic() + retryMs * (0.5 + this.#random.float())
     neighbour.dueMs = Math.min(neighbour.dueMs, againMs)
+    neighbour.isBehind = true
   }
 
   /** The earliest monotonic time in ms from which on all were asked at this epoch; undefined where one was not. */

@@ -192,6 +192,31 @@ describe('the mover', () => {
     await world.settle(mover.stop())
   })
 
+  it('gives one that was away time to ask by itself, and asks it then', async () => {
+    const { world, mover } = make('a', 'found a; open +b +c; close')
+    mover.start()
+    await world.time.run(1_100)
+    expect(world.begun.split(' ').sort()).toEqual(['b', 'c'])
+    world.host('b').isAlive = false
+    await world.time.run(60_000)
+    const { begun } = world
+    const since = (): string => world.begun.slice(begun.length).replaceAll(' c', '')
+    world.host('b').isAlive = true
+    mover.reachable(id('b'))
+    await world.time.run(4_900)
+    expect(since()).toBe('')
+    await world.time.run(5_200)
+    expect(since()).toBe(' b')
+    // But it was away itself.
+    world.host('b').isAlive = false
+    mover.refresh()
+    world.host('b').isAlive = true
+    mover.reachable(id('b'))
+    await world.time.run(100)
+    expect(since()).toBe(' b b')
+    await world.settle(mover.stop())
+  })
+
   it('reconciles with each neighbour within a second when the ring changed, and then every half a minute', async () => {
     const { world, store, mover, moveTo } = make('a', 'found a; open +b +c; close')
     await world.host('b').store.merge(recordOf('missed'))
