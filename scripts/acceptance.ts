@@ -9,6 +9,7 @@ import { endAll } from '../test/support/command.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
 import { killRounds } from './acceptance/kill-rounds.ts'
 import { membersUnderLoad } from './acceptance/members-under-load.ts'
+import { millionRecords } from './acceptance/million-records.ts'
 import { noiseAtThePort } from './acceptance/noise-at-the-port.ts'
 import { readAtOnce } from './acceptance/read-at-once.ts'
 import { realFiles } from './acceptance/real-files.ts'
@@ -19,6 +20,7 @@ const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'fsync-first': fsyncFirst,
   'kill-rounds': killRounds,
   'members-under-load': membersUnderLoad,
+  'million-records': millionRecords,
   'noise-at-the-port': noiseAtThePort,
   'read-at-once': readAtOnce,
   'real-files': realFiles,
