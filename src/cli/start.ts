@@ -65,8 +65,6 @@ async function start(flags: StartFlags): Promise<void> {
   init.listen ??= [await defaultListen(folder)]
   init.logger = terminalLogger({ verbose: flags.verbose === true })
   if (folder !== undefined) init.data = folder
-  const warning = exposureWarning(init)
-  if (warning !== undefined) say(warning)
 
   const ending = new Ending()
   const detach = onInterrupt(() => ending.ask())
@@ -78,6 +76,8 @@ async function start(flags: StartFlags): Promise<void> {
   try {
     if (folder !== undefined) await refuseIfAnswering(folder, init)
     const peer = await makePeer(init, flags.measuredAt)
+    const warning = exposureWarning(init)
+    if (warning !== undefined) say(warning)
     try {
       await serve(peer, { folder, json: json === true, ending })
     } finally {
