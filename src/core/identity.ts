@@ -27,17 +27,37 @@ const lifeBytes = 8
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** The life in the store, or a new one where there is none, with the next boot number; durable on return. */
-export async function nextBoot(store: Store, random: Random): Promise<Identity> {
+const lifePattern = /^[0-9a-f]{16}$/
+const bootPattern = /^[1-9]\d{0,14}$/
+
+/** What the store says of the life is not what was written: whoever went on with it might repeat its stamps. */
+export class IdentityDamagedError extends Error {
+  override readonly name = 'IdentityDamagedError'
+}
+
+/**
+ * The life in the store, or a new one where there is none, with the next boot number; durable on return. Throws
+ * IdentityDamagedError.
+ */
+export async function nextBoot(
+  store: Pick<Store, 'readMeta' | 'writeMeta'>,
+  random: Random
+): Promise<Identity> {
   const kept = await store.readMeta(lifeName)
   const life = kept === undefined ? hex(random.bytes(lifeBytes)) : decoder.decode(kept)
-  const boots = await store.readMeta(bootName)
-  const boot = (boots === undefined || kept === undefined ? 0 : Number(decoder.decode(boots))) + 1
+  const boot = kept === undefined ? 1 : readBoot(await store.readMeta(bootName)) + 1
+  if (!lifePattern.test(life)) throw new IdentityDamagedError('the life on disk is none')
   await store.writeMeta([
     [lifeName, encoder.encode(life)],
     [bootName, encoder.encode(String(boot))]
   ])
   return { life, boot }
+}
+
+function readBoot(kept: Uint8Array | undefined): number {
+  const text = decoder.decode(kept)
+  if (!bootPattern.test(text)) throw new IdentityDamagedError('the boot number on disk is none')
+  return Number(text)
 }
 
 export function hex(bytes: Uint8Array): string {

@@ -29,6 +29,7 @@ import { Throttle } from './movement/throttle.ts'
 import { Measurer } from './plan/measurer.ts'
 import { CatchUp } from './requests/catch-up.ts'
 import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
+import { serveLearn } from './requests/learn.ts'
 import { RemoteCalls } from './requests/calls.ts'
 import { Acceptor } from './topology/acceptor.ts'
 import type { TopologyLog } from './topology/log.ts'
@@ -288,10 +289,7 @@ export class Life {
       learn: {
         atEpoch: false,
         roles: 'peers',
-        serve: async ({ log: slice }) => {
-          if (slice !== undefined) await log.learn(slice)
-          return { done: {} }
-        }
+        serve: message => serveLearn(log, message)
       },
       prepare: {
         atEpoch: false,

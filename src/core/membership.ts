@@ -5,7 +5,14 @@
 import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
-import { hex, identityClusterName, identityNames, nextBoot, type Identity } from './identity.ts'
+import {
+  hex,
+  IdentityDamagedError,
+  identityClusterName,
+  identityNames,
+  nextBoot,
+  type Identity
+} from './identity.ts'
 import { knownPeerId, knownPeerNames } from './known-peers.ts'
 import { Life, type LifeInit } from './life.ts'
 import { askAround, greetOthers, keepInTouch, meet, tellOfStrangers } from './meeting.ts'
@@ -122,7 +129,11 @@ export class Membership {
       return
     }
     this.#checkSettings()
-    await this.#boot()
+    const damagedIdentity = await this.#bootUnlessDamaged()
+    if (damagedIdentity !== undefined) {
+      await this.#reset(damagedIdentity)
+      return
+    }
     const self = { peerId: transport.peerId, life: this.#identity.life }
     const standing = this.#log.current?.member(self)?.standing
     if (standing !== undefined && isOver(standing))
@@ -301,6 +312,17 @@ export class Membership {
     await store.clear([...identityNames, identityClusterName, ...(await knownPeerNames(store))])
     this.#log = new TopologyLog(this.#components)
     await this.#boot()
+  }
+
+  /** Says in words what is wrong where the life or its boot number is damaged. */
+  async #bootUnlessDamaged(): Promise<string | undefined> {
+    try {
+      await this.#boot()
+      return undefined
+    } catch (error) {
+      if (error instanceof IdentityDamagedError) return error.message
+      throw error
+    }
   }
 
   async #boot(): Promise<void> {

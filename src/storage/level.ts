@@ -93,7 +93,7 @@ class LevelStore implements Store {
   /** Reads what is kept in memory, after finishing a clear that was cut short. */
   async load(): Promise<void> {
     const clearing = this.#level.get(rows.clearingRow)
-    if (clearing !== undefined) await this.#finishClear(decodeNames(clearing))
+    if (clearing !== undefined) await this.#finishClear(rows.decodeNames(clearing))
     this.#keeping = undefined
     const totals = rows.decodeTotals(this.#level.get(rows.usageRow))
     this.#usage = totals.usage
@@ -217,7 +217,7 @@ class LevelStore implements Store {
     return this.#commits.alone(async () => {
       try {
         await this.#settle()
-        await this.#level.write([{ type: 'put', key: rows.clearingRow, value: encodeNames(keep) }])
+        await this.#level.write([{ type: 'put', key: rows.clearingRow, value: rows.encodeNames(keep) }])
         await this.#finishClear(keep)
       } catch (error) {
         throw asStoreError(error)
@@ -300,13 +300,4 @@ class LevelStore implements Store {
       throw error instanceof DamagedRecordError ? error : asStoreError(error)
     }
   }
-}
-
-function encodeNames(names: readonly string[]): Uint8Array {
-  return Buffer.from(JSON.stringify(names))
-}
-
-function decodeNames(encoded: Uint8Array): string[] {
-  // Written by encodeNames, in a row that no one else writes.
-  return JSON.parse(Buffer.from(encoded).toString()) as string[]
 }

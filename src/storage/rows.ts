@@ -25,6 +25,11 @@ export const maxInlineBytes = 1024
 
 export type Row = Uint8Array
 
+/** A row of the store's own is not what was written: the store cannot be opened. */
+export class DamagedRowError extends Error {
+  override readonly name = 'DamagedRowError'
+}
+
 /** Rows between two keys. */
 export interface RowSpan {
   readonly gt?: Row
@@ -129,12 +134,32 @@ export function encodeTotals({ usage, areSlotsKept }: Totals): Uint8Array {
   return encoded
 }
 
-/** An empty store has no row, and stores of before there were rows of slots end theirs with the bytes. */
+/**
+ * An empty store has no row, and stores of before there were rows of slots end theirs with the bytes.
+ * Throws DamagedRowError.
+ */
 export function decodeTotals(encoded: Uint8Array | undefined): Totals {
   if (encoded === undefined) return { usage: { records: 0, bytes: 0 }, areSlotsKept: true }
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength)
+  if (view.byteLength < 16 || view.byteLength > 17)
+    throw new DamagedRowError('the row of its totals is damaged')
   const usage = { records: Number(view.getBigUint64(0)), bytes: Number(view.getBigUint64(8)) }
   return { usage, areSlotsKept: encoded[16] === 1 }
+}
+
+export function encodeNames(names: readonly string[]): Uint8Array {
+  return Buffer.from(JSON.stringify(names))
+}
+
+/** The names that a clear under way keeps. Throws DamagedRowError. */
+export function decodeNames(encoded: Uint8Array): string[] {
+  try {
+    const names: unknown = JSON.parse(Buffer.from(encoded).toString())
+    if (Array.isArray(names) && names.every(name => typeof name === 'string')) return names
+  } catch {
+    // Said below.
+  }
+  throw new DamagedRowError('the row of a clear under way is damaged')
 }
 
 function rowsTagged(tag: number): { readonly gte: Row; readonly lt: Row } {

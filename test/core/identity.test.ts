@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { identityKeyName, identityNames, nextBoot } from '../../src/core/identity.ts'
+import { IdentityDamagedError, identityKeyName, identityNames, nextBoot } from '../../src/core/identity.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
 import { SeededRandom } from '../simulation/random.ts'
 
@@ -37,5 +37,22 @@ describe('the identity of a peer', () => {
     })
     await expect(nextBoot(failing, new SeededRandom(1))).rejects.toThrow('the disk is full')
     expect(written.sort()).toEqual(['peer/boot', 'peer/life'])
+  })
+})
+
+describe('a damaged identity', () => {
+  const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+
+  it.each([
+    ['a life that is none', 'not a life', '3'],
+    ['a boot number that is none', '0123456789abcdef', 'NaN'],
+    ['a boot number that cannot be counted on', '0123456789abcdef', '9'.repeat(17)],
+    ['no boot number', '0123456789abcdef', undefined]
+  ])('(%s) is not gone on with, and stays as it is', async (_, life, boot) => {
+    const store = new MemoryStore()
+    await store.writeMeta([['peer/life', text(life)]])
+    if (boot !== undefined) await store.writeMeta([['peer/boot', text(boot)]])
+    await expect(nextBoot(store, new SeededRandom(1))).rejects.toThrow(IdentityDamagedError)
+    expect(await store.readMeta('peer/life')).toEqual(text(life))
   })
 })
