@@ -1,0 +1,106 @@
+/**
+ * `npm run fuzz -- [--messages N] [--seconds S] [--seed S] [--message NUMBER] [--live STREAMS]`: see CONTRIBUTING.md.
+ * Ends with exit code 1 at the first message that does harm, having said how to see it again.
+ */
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { makeDecoders } from './decoders.ts'
+import { fuzz, FuzzFailure } from './fuzz.ts'
+import { fuzzLive } from './live.ts'
+
+/** One message may take so long, in ms; many thousand times what most do. */
+const hangMs = 20_000
+
+/** Between two lines of progress, in ms. */
+const progressMs = 5_000
+
+const { values } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '3600' },
+    seed: { type: 'string', default: '1' },
+    message: { type: 'string' },
+    live: { type: 'string', default: '0' }
+  }
+})
+
+/** A flag that is a whole number. */
+function whole(name: keyof typeof values): number {
+  const text = values[name] ?? '0'
+  if (/^\d{1,12}$/.test(text)) return Number(text)
+  process.stderr.write(`--${name} is "${text}"; give a whole number\n`)
+  process.exit(2)
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Ends the process from another thread where a message hangs this one. Gives what tells it that one began. */
+function watch(seed: number): (number: number) => void {
+  const current = new BigInt64Array(new SharedArrayBuffer(8))
+  const code = `
+    const { workerData, parentPort } = require('node:worker_threads')
+    const { writeSync } = require('node:fs')
+    const { current, seed, hangMs } = workerData
+    let last = -1n
+    setInterval(() => {
+      const now = Atomics.load(current, 0)
+      if (now === last) {
+        writeSync(2, 'message ' + now + ' hangs; again with: npm run fuzz -- --seed ' + seed + ' --message ' + now + '\\n')
+        process.kill(process.pid, 'SIGKILL')
+      }
+      last = now
+    }, hangMs)`
+  new Worker(code, { eval: true, workerData: { current, seed, hangMs } }).unref()
+  return number => void Atomics.store(current, 0, BigInt(number))
+}
+
+async function fuzzDecoders(): Promise<void> {
+  const seed = whole('seed')
+  const { decoders, stop } = await makeDecoders()
+  const tell = watch(seed)
+  const endAt = performance.now() + whole('seconds') * 1_000
+  let saidAt = performance.now()
+  const onMessage = (number: number): void => {
+    tell(number)
+    if (performance.now() - saidAt < progressMs) return
+    saidAt = performance.now()
+    say(`${number} messages, ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB`)
+  }
+  const one = values.message === undefined ? {} : { first: whole('message'), messages: 1 }
+  const init = {
+    seed,
+    messages: whole('messages'),
+    ...one,
+    onMessage,
+    isOver: () => performance.now() > endAt
+  }
+  const { messages, counts } = await fuzz(decoders, init)
+  for (const [name, { read, refused }] of counts) say(`${name.padEnd(34)} ${read} read, ${refused} refused`)
+  say(`${messages} messages of seed ${seed}: each was read or refused`)
+  await stop()
+}
+
+async function fuzzStreams(streams: number): Promise<void> {
+  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+  const onProgress = (done: number, bytes: number): void => say(`${done} streams, ${mb(bytes)} in use`)
+  const { messages, heapBytes } = await fuzzLive({ seed: whole('seed'), streams, onProgress })
+  const [warm, last] = heapBytes
+  say(
+    `${streams} streams, ${messages} messages: the client was served; ${mb(warm)} in use at first, ${mb(last)} at the end`
+  )
+}
+
+process.on('unhandledRejection', error => {
+  say(`nobody caught: ${String(error)}`)
+  process.exit(1)
+})
+try {
+  await fuzzDecoders()
+  if (whole('live') > 0) await fuzzStreams(whole('live'))
+  process.exit(0)
+} catch (error) {
+  say(error instanceof FuzzFailure ? error.message : String(error instanceof Error ? error.stack : error))
+  process.exit(1)
+}
