@@ -2,44 +2,18 @@
  * What the clients of a simulated cluster, or of a real one, called and were answered. The workload, or the load of
  * scripts/acceptance/, writes it; the checks of the guarantees (guarantees/) judge it.
  */
-import type { AnnulusError } from '../../../src/core/errors.ts'
+import { ms, type Operation as Judged, type Outcome } from '../../../src/judge/operation.ts'
+import { failureOf } from '../../../src/judge/outcome.ts'
 
-export type OperationKind = 'get' | 'put' | 'delete'
+export { ms, type Outcome } from '../../../src/judge/operation.ts'
 
-/**
- * - `ok`: it was answered.
- * - `unknown`: it failed and may have had an effect, or is not over yet.
- * - `refused`: it failed and surely had no effect.
- */
-export type Outcome = 'ok' | 'unknown' | 'refused'
+export type OperationKind = Judged['kind']
 
-export interface Operation {
+export interface Operation extends Judged {
   /** The number of the call, from 0 on. */
   readonly number: number
-  readonly kind: OperationKind
-  readonly key: string
-  /** What was put, or what a get returned; undefined: nothing, or deleted. Every put has a value of its own. */
-  readonly value: string | undefined
-  /** Of what was stored or read, a delete's too; undefined where nobody told. */
-  readonly version: string | undefined
   /** True for a get of a whole peer: where it names no version, nothing was ever stored. */
   readonly tellsVersions: boolean
-  /** When what was put expires, in ms since 1970 by the clock of its coordinator; undefined: never. */
-  readonly expiresAt: number | undefined
-  /** The coordinator's clock when a get was answered, which is what judges expiry; undefined: not known. */
-  readonly judgedAt: number | undefined
-  /** In ms, by the one clock of all who ask: virtual time, or that of the process. */
-  readonly calledAt: number
-  /** By the same clock; Infinity while it is not over. */
-  readonly endedAt: number
-  readonly outcome: Outcome
-  /** Code of the error that it failed with. */
-  readonly errorCode: string | undefined
-  readonly error: string | undefined
-  /** False where it failed with something that is no honest AnnulusError. */
-  readonly isHonest: boolean
-  /** Who was asked: a peer by its index, or an embedded client. */
-  readonly asked: string
 }
 
 /** What an operation is before it is asked. */
@@ -99,7 +73,7 @@ export class History {
     const number = this.#calls++
     const calledAt = this.#time.nowMs
     const answer: Answer = {}
-    const as = (outcome: Outcome, endedAt: number, failure: Failure = noFailure): Operation => ({
+    const as = (end: End, endedAt = this.#time.nowMs): Operation => ({
       number,
       kind: call.kind,
       key: call.key,
@@ -110,17 +84,13 @@ export class History {
       judgedAt: answer.judgedAt,
       calledAt,
       endedAt,
-      outcome,
-      ...failure,
+      ...end,
       asked: call.asked
     })
-    this.#open.set(number, () => as('unknown', Infinity))
+    this.#open.set(number, () => as(underWay, Infinity))
     const operation = await carryOut(answer).then(
-      () => as('ok', this.#time.nowMs),
-      (error: unknown) => {
-        const failure = failureOf(error, call.kind)
-        return as(isIndefinite(error) ? 'unknown' : 'refused', this.#time.nowMs, failure)
-      }
+      () => as(answered),
+      (error: unknown) => as(failureOf(error, call.kind))
     )
     this.#open.delete(number)
     this.#ended.push(operation)
@@ -128,38 +98,10 @@ export class History {
   }
 }
 
-type Failure = Pick<Operation, 'errorCode' | 'error' | 'isHonest'>
+type End = Pick<Operation, 'outcome' | 'errorCode' | 'error' | 'isHonest'>
 
-const noFailure: Failure = { errorCode: undefined, error: undefined, isHonest: true }
-
-/** Codes that name an outcome by themselves. `true`: open. */
-const openByCode: Readonly<Record<string, boolean>> = {
-  ERR_OUTCOME_UNKNOWN: true,
-  ERR_QUORUM: false,
-  ERR_UNREACHABLE: false,
-  ERR_OVERLOADED: false
-}
-
-/** What a process was asked when it was killed has failed with this, and who knows with what effect. */
-const killed = 'ERR_STOPPED'
-
-/** By its name: the built library's class is not that of the sources, which this is checked against. */
-function isAnnulusError(error: unknown): error is AnnulusError {
-  return error instanceof Error && error.name === 'AnnulusError'
-}
-
-function isIndefinite(error: unknown): boolean {
-  return !isAnnulusError(error) || error.indefinite
-}
-
-function failureOf(error: unknown, kind: OperationKind): Failure {
-  if (!isAnnulusError(error)) return { errorCode: undefined, error: String(error), isHonest: false }
-  const { code, message, indefinite } = error
-  const agrees = openByCode[code] === undefined || openByCode[code] === indefinite
-  const isPlausible = kind !== 'get' || !indefinite || code === killed
-  const isOurs = code !== 'ERR_INTERNAL' && typeof indefinite === 'boolean'
-  return { errorCode: code, error: message, isHonest: agrees && isPlausible && isOurs }
-}
+const answered: End = { outcome: 'ok', errorCode: undefined, error: undefined, isHonest: true }
+const underWay: End = { ...answered, outcome: 'unknown' }
 
 /** One operation in a line, for people. */
 export function describeOperation(operation: Operation): string {
@@ -169,8 +111,4 @@ export function describeOperation(operation: Operation): string {
   const returned = kind === 'get' ? (value === undefined ? 'nothing there' : value) : 'stored'
   const answer = outcome === 'ok' ? `${returned}${version === undefined ? '' : ` as ${version}`}` : undefined
   return `${times}  ${what} through ${asked}: ${answer ?? `${outcome}: ${error ?? 'under way'}`}`
-}
-
-export function ms(at: number): string {
-  return `${at.toFixed(1)} ms`
 }
