@@ -82,8 +82,10 @@ export async function readContents(path: Buffer): Promise<Uint8Array> {
   // A symbolic link or a pipe may have taken the file's place since it was listed: neither follow nor wait.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
-    const { size } = await file.stat()
-    checkSize(size)
+    const stats = await file.stat()
+    // An empty pipe would pass for an empty file, and a device may never end.
+    if (!stats.isFile()) throw new Error('it is not a regular file any more')
+    checkSize(stats.size)
     const contents = await file.readFile()
     checkSize(contents.length)
     return contents

@@ -30,6 +30,9 @@ export interface Settings {
   json: boolean
 }
 
+/** UTF-16 units of a wrong value that an error repeats. */
+const maxShownLength = 80
+
 export type SettingName = keyof Settings
 
 interface Setting<T> {
@@ -161,7 +164,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
       values[name] = setting.read(given)
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
-      throw usageError(`${origin} is ${JSON.stringify(given)}`, `give ${problem}`)
+      throw usageError(`${origin} is ${shown(given)}`, `give ${problem}`)
     }
     origins[name] = origin
   }
@@ -179,6 +182,16 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   return { values, origins }
 }
 
+/** A config file may hold anything, however long and deep: enough of it to know it by. */
+function shown(given: unknown): string {
+  try {
+    const text = JSON.stringify(given)
+    return text.length <= maxShownLength ? text : `${text.slice(0, maxShownLength)}…`
+  } catch {
+    return 'nested too deeply'
+  }
+}
+
 function checkFile(file: SettingSources['file']): { path: string; content: Record<string, unknown> } {
   if (file === undefined) return { path: '', content: {} }
   const { path, content } = file
@@ -187,7 +200,10 @@ function checkFile(file: SettingSources['file']): { path: string; content: Recor
   }
   for (const key of Object.keys(content)) {
     if (!Object.hasOwn(settingTable, key)) {
-      throw usageError(`${path} has an unknown key "${key}"`, `the known ones are ${settingNames.join(', ')}`)
+      throw usageError(
+        `${path} has an unknown key ${shown(key)}`,
+        `the known ones are ${settingNames.join(', ')}`
+      )
     }
   }
   return { path, content: { ...content } }
