@@ -60,6 +60,8 @@ export class SimulatedNetwork {
   onMessage: ((from: string, to: string, body: Uint8Array, kind: 'request' | 'answer') => void) | undefined
   /** Keeps a message where it gives true, and then sends it on later or never. For schedules by hand. */
   intercept: ((message: Carried) => boolean) | undefined
+  /** What arrives in place of a message that a peer sends. */
+  rewrite: ((from: string, body: Uint8Array) => Uint8Array) | undefined
   /** Messages and bytes carried since the world began. */
   messages = 0
   bytes = 0

@@ -178,7 +178,7 @@ export class SimulatedTransport implements Transport {
     )
     this.#pending.add(pending)
     options.signal?.addEventListener('abort', abort)
-    const sent = body.slice()
+    const sent = network.rewrite?.(this.peerId, body) ?? body.slice()
     const lane: Lane = options.bulk === true ? 'bulk' : 'main'
     const send = (answer: Uint8Array | undefined, pass: () => void): void => {
       const message = { from: this.peerId, to: peerId, life, request: sent, answer, pass }
@@ -200,7 +200,7 @@ export class SimulatedTransport implements Transport {
         served.then(
           answer => {
             if (cancel.signal.aborted || host.#isStopped) return
-            const received = answer.slice()
+            const received = network.rewrite?.(peerId, answer) ?? answer.slice()
             network.onMessage?.(peerId, this.peerId, received, 'answer')
             send(received, () => {
               const take = (): void => this.receive(() => finish(() => resolve(received)))
