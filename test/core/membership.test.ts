@@ -155,6 +155,12 @@ describe('a peer that lost what it had acknowledged', () => {
     await store.writeMeta([['log/topology', undefined]])
     await expectNewLife(store)
   })
+
+  it.each(['peer/life', 'peer/boot'])('does so too where the row %s is damaged', async name => {
+    const store = await founded()
+    await store.writeMeta([[name, new Uint8Array([0xff, 0xff])]])
+    await expectNewLife(store)
+  })
 })
 
 describe('a peer that is stopped', () => {
