@@ -29,7 +29,7 @@ import {
   openLevel,
   type OpenLevel,
   openOrRepair,
-  unreadableLoss
+  rememberUnreadable
 } from './open-level.ts'
 import { numberIn, type Row, type RowSpan, trailRow, trailRows } from './rows.ts'
 import { Watermark } from './watermark.ts'
@@ -106,6 +106,7 @@ export class CheckedLevel {
       return await CheckedLevel.#check({ folder, open, level, logger, isNew })
     } catch (error) {
       await level.close()
+      rememberUnreadable(folder, error)
       throw storeUnusable(folder, error)
     }
   }
@@ -147,12 +148,22 @@ export class CheckedLevel {
   }
 
   get(row: Row): Uint8Array | undefined {
-    return this.#level.getSync(row)
+    try {
+      return this.#level.getSync(row)
+    } catch (error) {
+      this.#noteUnreadable(error)
+      throw error
+    }
   }
 
   /** For large values: off the event loop's thread, and past the cache. */
-  getLarge(row: Row): Promise<Uint8Array | undefined> {
-    return this.#level.get(row, { fillCache: false })
+  async getLarge(row: Row): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#level.get(row, { fillCache: false })
+    } catch (error) {
+      this.#noteUnreadable(error)
+      throw error
+    }
   }
 
   /** The rows of a range in order, as they stand when the walk begins, in pages of up to `pageRows` and 256 KiB. */
@@ -238,10 +249,9 @@ export class CheckedLevel {
    * writes, as it cannot rewrite that table. The next opening repairs the database and counts it as a loss.
    */
   #noteUnreadable(error: unknown): void {
-    const { code, reason } = describeLevelError(error)
-    if (code !== 'LEVEL_CORRUPTION' || this.#isUnreadable) return
+    if (this.#isUnreadable || !rememberUnreadable(this.#folder, error)) return
     this.#isUnreadable = true
-    rememberLoss(this.#folder, `${unreadableLoss} (${reason})`)
+    const { reason } = describeLevelError(error)
     this.#logger.error(
       'a part of the database cannot be read; restart this peer, and it gets its records anew',
       {

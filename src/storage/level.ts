@@ -24,7 +24,7 @@ import { storeUnusable } from './data-folder.ts'
 import { asStoreError, GroupCommit } from './group-commit.ts'
 import { LevelFingerprints } from './level-fingerprints.ts'
 import { scrub } from './level-scrub.ts'
-import type { OpenLevel } from './open-level.ts'
+import { isUnreadable, type OpenLevel } from './open-level.ts'
 import { type HeldRecord, isApart, RecordBatch } from './record-batch.ts'
 import { asHead, RecordRows } from './record-rows.ts'
 import * as rows from './rows.ts'
@@ -46,7 +46,17 @@ export interface LevelStoreInit {
  * Opens the store in a folder of its own, which is made where it is missing. Throws AnnulusError:
  * ERR_STORE_LOCKED where another process has it open, ERR_STORE where it cannot be used, with the reason.
  */
-export async function openLevelStore(folder: string, { logger, open }: LevelStoreInit): Promise<Store> {
+export async function openLevelStore(folder: string, init: LevelStoreInit): Promise<Store> {
+  try {
+    return await openStore(folder, init)
+  } catch (error) {
+    // The database was open before it was found out: this time it is repaired.
+    if (isUnreadable(folder)) return openStore(folder, init)
+    throw error
+  }
+}
+
+async function openStore(folder: string, { logger, open }: LevelStoreInit): Promise<Store> {
   const level = await CheckedLevel.open(folder, { logger, ...(open && { open }) })
   const store = new LevelStore({ level, logger })
   try {
@@ -95,10 +105,17 @@ class LevelStore implements Store {
     const clearing = this.#level.get(rows.clearingRow)
     if (clearing !== undefined) await this.#finishClear(rows.decodeNames(clearing))
     this.#keeping = undefined
+    await this.#readAllMeta()
     const totals = rows.decodeTotals(this.#level.get(rows.usageRow))
     this.#usage = totals.usage
     this.#loss = this.#level.readLoss()
     await this.#fingerprints.load(totals)
+  }
+
+  /** So that metadata that cannot be read is found out here, where the database can be repaired. */
+  async #readAllMeta(): Promise<void> {
+    const pages = this.#level.walk(rows.metaRows)
+    for (let page = await pages.next(); page.done !== true;) page = await pages.next()
   }
 
   head(position: Uint8Array): Promise<RecordHead | undefined> {

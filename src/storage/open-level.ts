@@ -19,12 +19,25 @@ const writeBufferSize = 4 * 1024 * 1024
 const cacheSize = 32 * 1024 * 1024
 
 /** How a loss begins that was found in the tables of a database that was open: opening does not look at them all. */
-export const unreadableLoss = 'a part of the database could not be read'
+const unreadableLoss = 'a part of the database could not be read'
+
+/** Whether that was found: then the next opening repairs the database. */
+export function isUnreadable(folder: string): boolean {
+  return readLoss(folder)?.startsWith(unreadableLoss) === true
+}
 
 export async function openLevel(location: string, options: { createIfMissing: boolean }): Promise<Level> {
   const level: Level = new ClassicLevel(location, { keyEncoding: 'view', valueEncoding: 'view' })
   await level.open({ ...options, writeBufferSize, cacheSize })
   return level
+}
+
+/** Keeps it in mind where that is what an error says; gives whether it is. */
+export function rememberUnreadable(folder: string, error: unknown): boolean {
+  const { code, reason } = describeLevelError(error)
+  if (code !== 'LEVEL_CORRUPTION') return false
+  rememberLoss(folder, `${unreadableLoss} (${reason})`)
+  return true
 }
 
 export interface OpenOrRepairInit {
@@ -40,9 +53,8 @@ export interface OpenOrRepairInit {
 export async function openOrRepair(folder: string, init: OpenOrRepairInit): Promise<Level> {
   const { open, createIfMissing, logger } = init
   const location = databaseFolder(folder)
-  const isUnreadable = readLoss(folder)?.startsWith(unreadableLoss) === true
   try {
-    if (!isUnreadable) return await open(location, { createIfMissing })
+    if (!isUnreadable(folder)) return await open(location, { createIfMissing })
   } catch (error) {
     const { code, reason } = describeLevelError(error)
     if (code === 'LEVEL_LOCKED') {

@@ -99,6 +99,26 @@ describe('a LevelDB store that comes upon a part of a table that cannot be read'
   })
 })
 
+describe('a LevelDB store whose metadata cannot be read', () => {
+  it('repairs the database as it opens, and has lost something', async () => {
+    const folder = temporaryFolder()
+    const store = await open(folder)
+    await store.writeMeta([['identity', bytes('me')]])
+    await store.mergeAll(Array.from({ length: 3_000 }, (_, i) => recordOf(`key ${i}`, 1)))
+    await store.close()
+    await (await open(folder)).close()
+    // Metadata comes before records, so it lies in the first block.
+    flipBit(newest(folder, /\.ldb$/), 2)
+    const again = await open(folder)
+    expect(again.loss).toMatch(/^a part of the database could not be read/)
+    await again.writeMeta([['identity', bytes('another')]])
+    expect(await again.readMeta('identity')).toEqual(bytes('another'))
+    await again.clear(['identity'])
+    await again.close()
+    expect(await lossOf(folder)).toBeUndefined()
+  })
+})
+
 describe('the LevelDB store finds no loss', () => {
   it('after a kill', async () => {
     const folder = await killed()

@@ -4,8 +4,10 @@
  * it that one asks or the other. Remembers how far all of them are reconciled at the present epoch. Used by the mover;
  * does no work itself.
  */
-import { memberKey, type MemberId } from '../member.ts'
+import { memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Clock, Random } from '../ports.ts'
+import type { Ring } from '../ring/ring.ts'
+import type { Member } from '../topology/topology.ts'
 import type { Domain } from './domain.ts'
 import type { Domains } from './domains.ts'
 
@@ -68,7 +70,7 @@ export class Neighbours {
   /** Takes the domains of the topology in force. */
   follow(domains: Domains): void {
     if (domains === this.#domains) return
-    const isSameRing = domains.topology.before === this.#domains?.topology.before
+    const isSameRing = sameRing(domains.topology.before, this.#domains?.topology.before)
     const nowMs = this.#clock.monotonic()
     const known = this.#neighbours
     this.#neighbours = new Map(
@@ -162,4 +164,13 @@ export class Neighbours {
     const wholeMs = Math.max(periodMs, this.#neighbours.size * msPerNeighbour)
     return this.#clock.monotonic() + wholeMs * (0.5 + this.#random.float() / 2)
   }
+}
+
+/** By what they are, as equal rings may be one object or two. */
+function sameRing(a: Ring<Member>, b: Ring<Member> | undefined): boolean {
+  if (a === b) return true
+  return (
+    a.members.length === b?.members.length &&
+    a.members.every((member, i) => sameMember(member, b.members[i]!))
+  )
 }

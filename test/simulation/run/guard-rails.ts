@@ -5,10 +5,12 @@
  */
 import type { MemberInfo } from '../../../src/api.ts'
 import { memberKey } from '../../../src/core/member.ts'
+import { formatPosition, positionOf } from '../../../src/core/ring/position.ts'
 import { Ring } from '../../../src/core/ring/ring.ts'
 import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { SeededRandom } from '../random.ts'
 import type { SimulationSettings } from './settings.ts'
+import { quietKeys } from './workload.ts'
 
 /** Members that a cluster keeps: with fewer there is one acceptor only, and nothing stands in for its disk. */
 const leastPeers = 3
@@ -16,6 +18,13 @@ const leastPeers = 3
 /** Peers that a small cluster grows to at the most, and by how many a large one does. */
 const smallPeers = 12
 const growth = 4
+
+/** How often damage hits a record that nobody asks for: only who reads everything finds it. */
+const quietShare = 0.5
+
+const quietPositions: ReadonlySet<string> = new Set(
+  quietKeys.map(key => formatPosition(positionOf(new TextEncoder().encode(key))))
+)
 
 export class GuardRails {
   readonly #cluster: SimulatedCluster
@@ -78,7 +87,9 @@ export class GuardRails {
       const replicas = ring.replicas(position, this.#settings.replicas)
       return replicas.length > 1 && replicas.every(({ peerId }) => runs.has(peerId))
     })
-    return candidates.length === 0 ? undefined : { peer, position: random.pick(candidates).position }
+    const quiet = candidates.filter(({ position }) => quietPositions.has(formatPosition(position)))
+    const eligible = quiet.length > 0 && random.chance(quietShare) ? quiet : candidates
+    return eligible.length === 0 ? undefined : { peer, position: random.pick(eligible).position }
   }
 
   /** Keeps in mind that a member goes while it does. */

@@ -220,6 +220,8 @@ class Run {
     for (const { clock } of this.#cluster.peers)
       clock.skewMs = Math.round((2 * random.float() - 1) * maxSkewMs)
     await this.#workload.prepare(this.#script.operations)
+    const damages = this.#script.faults.some(({ kind }) => kind === 'damage')
+    if (damages) await this.#cluster.time.settle(this.#workload.fill(), overtimeMs)
   }
 
   /** False where the run is over. */

@@ -81,6 +81,11 @@ function drawOperation(
   }
 }
 
+/** Keys that are put once, before the load, where records will be damaged, and that nobody asks for until all is over. */
+export const quietKeys: readonly string[] = Array.from({ length: 24 }, (_, i) => `quiet ${i}`)
+
+const quietValueBytes = 100
+
 export interface WorkloadComponents {
   readonly cluster: SimulatedCluster
   readonly history: History
@@ -109,6 +114,15 @@ export class Workload {
   async prepare(steps: readonly OperationStep[]): Promise<void> {
     const wanted = [...new Set(steps.map(({ client }) => client))].filter(isEmbedded).sort((a, b) => a - b)
     for (const client of wanted) this.#embedded.set(client, await this.#cluster.client())
+  }
+
+  /** Puts what nobody asks for. */
+  async fill(): Promise<void> {
+    const put = { kind: 'put', valueBytes: quietValueBytes, ttlMs: undefined } as const
+    const [peer] = this.#cluster.running
+    await Promise.all(
+      quietKeys.map(key => this.#write(peer!, { ...put, key, atMs: 0, client: 0, draw: 0 }, `of ${key}`))
+    )
   }
 
   /** Resolves when all operations are over; `startMs` is when the script's time begins. */
