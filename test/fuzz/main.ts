@@ -76,10 +76,9 @@ async function fuzzDecoders(): Promise<void> {
     onMessage,
     isOver: () => performance.now() > endAt
   }
-  const { messages, counts } = await fuzz(decoders, init)
+  const { messages, counts } = await fuzz(decoders, init).finally(stop)
   for (const [name, { read, refused }] of counts) say(`${name.padEnd(34)} ${read} read, ${refused} refused`)
   say(`${messages} messages of seed ${seed}: each was read or refused`)
-  await stop()
 }
 
 async function fuzzStreams(streams: number): Promise<void> {
