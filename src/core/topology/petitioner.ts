@@ -101,7 +101,8 @@ export class Petitioner {
     const answers = await this.#ask(asked.acceptors, message, options)
     if (answers.length === 0)
       answers.push(...(await this.#ask(this.#relays(asked, message), message, options)))
-    throwIfRefused(answers, log.epoch)
+    // What the answers brought of the log may show the change, which an acceptor then refuses to make once more.
+    if (log.current === asked) throwIfRefused(answers, asked.epoch)
     return answers
   }
 

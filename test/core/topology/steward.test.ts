@@ -1,4 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { Calls } from '../../../src/core/rpc-types.ts'
+import { TopologyLog } from '../../../src/core/topology/log.ts'
+import { Petitioner } from '../../../src/core/topology/petitioner.ts'
+import { Response } from '../../../src/wire/generated/messages.ts'
+import { VirtualClock } from '../../simulation/clock.ts'
+import { FakeMetaStore, silent } from './fakes.ts'
 import { standings } from './script.ts'
 import { World, type Host } from './world.ts'
 
@@ -259,6 +265,34 @@ describe('a leave', () => {
     void d!.leave()
     await world.time.until(() => a!.log.current!.transition !== undefined, 5_000)
     expectAgreed([a!], 'a:up b:up c:up d:leaving e:up')
+  })
+})
+
+describe('a join', () => {
+  it('of who has been removed meanwhile ends so, though the acceptor that tells it refuses', async () => {
+    const world = new World({ seed: 32 })
+    const [a] = await world.cluster('a', 'b')
+    const before = a!.log.sliceAfter(0)!
+    const d = await world.host('d', a)
+    await world.time.settle(d.join())
+    d.crash()
+    await world.time.run(5_000)
+    await world.time.settle(a!.petitioner.petition({ remove: d.self }))
+
+    const log = new TopologyLog({ store: new FakeMetaStore(), logger: silent })
+    await log.learn(before)
+    const from = { ...d.self, role: 'peer' as const }
+    // As requests to other members do: what an answer brings of the log is learnt before the answer is given.
+    const call: Calls['call'] = async (_, { petition }) => {
+      const answer = await a!.steward.handlePetition(from, petition!)
+      await log.learn(a!.log.sliceAfter(log.epoch)!)
+      return Response.decode(Response.encode({ ...answer, epoch: log.epoch }))
+    }
+    const parts = { clock: new VirtualClock(world.time), random: world.random, logger: silent }
+    const { peerId, life, vnodes } = d.self
+    const petitioner = new Petitioner({ ...parts, calls: { call }, log })
+    await world.time.settle(petitioner.petition({ join: { id: { peerId, life }, vnodes } }), 5_000)
+    expect(log.current!.member(d.self)?.standing).toBe('removed')
   })
 })
 
