@@ -22,10 +22,8 @@ export function waiting(progress: Progress, what: string | undefined): void {
   progress.changed()
 }
 
-/** What sessions have moved, and what it took. */
+/** What sessions have moved, and have yet to. */
 export interface SessionProgress extends Progress {
-  /** Bytes of sums, fingerprints and heads, both ways: what finding the differences has cost. */
-  comparedBytes: number
   /** Records that are known to differ, at the least, and have not moved yet. */
   left: number
   /** What sessions that have not begun are thought to find; see `beginPart`. */
@@ -41,7 +39,7 @@ interface Ahead {
 
 export function noProgress(changed: () => void = () => undefined): SessionProgress {
   const ahead = { movedBefore: 0, ratio: 0 }
-  return { records: 0, bytes: 0, comparedBytes: 0, left: 0, ahead, waitsFor: undefined, changed }
+  return { records: 0, bytes: 0, left: 0, ahead, waitsFor: undefined, changed }
 }
 
 /**

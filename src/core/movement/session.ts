@@ -56,7 +56,6 @@ export interface SessionInit {
 }
 
 export interface SessionResult {
-  readonly epoch: number
   /** Whether both held the same from the first, so that nothing had to move. */
   readonly wasEqual: boolean
   readonly received: Moved
@@ -148,7 +147,6 @@ class Session {
     this.#noteDamagedHere()
     const { received, sent, damagedHere, damagedThere } = this.#exchange
     return {
-      epoch: this.#init.epoch,
       wasEqual: this.#wasEqual,
       received,
       sent,
@@ -166,7 +164,6 @@ class Session {
     const compareNodes = { domain: this.#kind, parents: [...parents], sums: packSums(mine) }
     const answer = await this.#calls.ask({ compareNodes }, 'nodesCompared')
     for (const slot of answer.damagedSlots) this.#exchange.damagedThere.add(slot)
-    progress.comparedBytes += compareNodes.sums.length + answer.differing.length
     for (const parent of parents) {
       progress.left -= this.#leastIn.get(parent) ?? 0
       this.#leastIn.delete(parent)
@@ -227,7 +224,6 @@ class Session {
     const listNodes = { domain: this.#kind, nodes: [...nodes], fingerprints }
     const answer = await this.#calls.ask({ listNodes }, 'nodesListed')
     for (const slot of answer.damagedSlots) this.#exchange.damagedThere.add(slot)
-    this.#init.progress.comparedBytes += fingerprints.length + answer.heads.length + 2 * answer.unknown.length
     this.#init.progress.left = leftAfter
     const onlyMine = answer.unknown.map(index => mine[index] ?? this.#calls.refuse())
     await this.#exchangeListed(onlyMine, unpackHeads(answer.heads, maxFingerprints))

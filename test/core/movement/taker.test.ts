@@ -135,7 +135,7 @@ describe('a taker', () => {
     expect(world.begun).toBe('b')
   })
 
-  it('has the records sent once: what further sources hold too costs their versions only', async () => {
+  it('has each record sent once, however many sources hold it', async () => {
     const { world, store, progress, run } = make('a b c d e x', 'x')
     const records = Array.from({ length: 200 }, (_, i) =>
       recordOf(`${i}`, 1, { value: new Uint8Array(4_000) })
@@ -145,7 +145,6 @@ describe('a taker', () => {
     expect(store.usage().bytes).toBe(sizeOf(records))
     expect(progress).toMatchObject({ records: 200, bytes: sizeOf(records) })
     expect(world.moved).toEqual({ records: 200, bytes: sizeOf(records) })
-    expect(progress.comparedBytes).toBeLessThan(0.05 * sizeOf(records))
     expect(world.begun).toBe('a b c')
   })
 
