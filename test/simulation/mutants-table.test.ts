@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { medianOf, mutantTable } from './run/mutants-table.ts'
-import type { Outcome } from './run/mutants.ts'
+import type { Outcome } from './run/mutant-runs.ts'
 import type { Mutant } from './mutants/mutant.ts'
 
 const mutant: Mutant = { name: 'example', does: 'adds wrongly', breaks: ['G4'], edits: {} }

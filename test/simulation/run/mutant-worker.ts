@@ -2,19 +2,20 @@
 import { mutantNamed } from '../mutants/all.ts'
 import { install } from '../mutants/loader.ts'
 import type { Mutant } from '../mutants/mutant.ts'
-import type { Outcome, WorkOrder } from './mutants.ts'
-import { settingsOf } from './settings.ts'
+import type { MutantRun } from './mutant-runs.ts'
+import type { WorkOrder } from './mutants.ts'
+import { settingsOf, type SimulationSettings } from './settings.ts'
 
 type Simulate = (typeof import('./simulate.ts'))['simulate']
 
 let simulate: Simulate | undefined
 
-// Whoever wanted to know has gone.
+// All is said, or whoever wanted to know has gone.
 process.on('disconnect', () => process.exit())
 
 process.on('message', (order: WorkOrder) => {
   void work(order).then(
-    outcome => process.send!(outcome),
+    () => process.disconnect(),
     (error: unknown) => {
       console.error(error)
       process.exit(1)
@@ -22,31 +23,26 @@ process.on('message', (order: WorkOrder) => {
   )
 })
 
-async function work(order: WorkOrder): Promise<Outcome> {
+async function work(order: WorkOrder): Promise<void> {
   const mutant = mutantNamed(order.mutant)
   simulate ??= await load(mutant)
+  for (let seed = order.first; seed < order.end; seed++) {
+    const run = await runOf(mutant, settingsOf({ ...order.settings, seed }), simulate)
+    process.send!(run)
+    if (run.caught !== undefined) return
+  }
+}
+
+async function runOf(mutant: Mutant, settings: SimulationSettings, simulate: Simulate): Promise<MutantRun> {
   const startedAt = performance.now()
+  const { violations, virtualMs } = await simulate(settings, { stopAtFirst: mutant.breaks })
+  const caught = violations.find(({ guarantee }) => mutant.breaks.includes(guarantee))
   const others: Record<string, number> = {}
-  let virtualMs = 0
-  for (let seeds = 1; seeds <= order.maxSeeds; seeds++) {
-    const settings = settingsOf({ ...order.settings, seed: order.start + seeds - 1 })
-    const { violations, virtualMs: ms } = await simulate(settings, { stopAtFirst: mutant.breaks })
-    virtualMs += ms
-    const caught = violations.find(({ guarantee }) => mutant.breaks.includes(guarantee))
-    const base = { mutant: mutant.name, start: order.start, seeds, others, virtualMs }
-    if (caught !== undefined) return { ...base, caught, realMs: performance.now() - startedAt }
+  if (caught === undefined) {
     for (const { guarantee } of violations) others[guarantee] = (others[guarantee] ?? 0) + 1
   }
   const realMs = performance.now() - startedAt
-  return {
-    mutant: mutant.name,
-    start: order.start,
-    seeds: order.maxSeeds,
-    caught: undefined,
-    others,
-    virtualMs,
-    realMs
-  }
+  return { mutant: mutant.name, seed: settings.seed, caught, others, virtualMs, realMs }
 }
 
 async function load(mutant: Mutant): Promise<Simulate> {

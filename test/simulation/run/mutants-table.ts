@@ -1,5 +1,6 @@
 /** What the mutants' runner shows: a line while it goes on, and a table at its end. */
-import type { MutantResult, Outcome, Progress } from './mutants.ts'
+import type { Outcome } from './mutant-runs.ts'
+import type { MutantResult, Progress } from './mutants.ts'
 
 /** The latest start that is done, and when all will be. */
 export function progressLine({ mutant, seeds, caught }: Outcome, { done, of, startedAt }: Progress): string {

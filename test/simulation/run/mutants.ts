@@ -1,7 +1,7 @@
 /**
  * The simulator's proof: breaks the core in each of the ways that test/simulation/mutants names, and counts how
  * many seeds it takes until a run shows a guarantee broken that the mutant breaks. Used by `npm run sim --
- * --mutants`, or run by itself. Each mutant has a process of its own at each start seed.
+ * --mutants`, or run by itself. A process has one mutant, and runs the seeds that one start lacks.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { mutantNamed, mutants as allMutants } from '../mutants/all.ts'
 import { ensureFresh } from '../mutants/loader.ts'
 import type { Mutant } from '../mutants/mutant.ts'
-import type { Guarantee } from './checker.ts'
+import { MutantRuns, type MutantRun, type Outcome } from './mutant-runs.ts'
 import { mutantTable, progressLine } from './mutants-table.ts'
 import type { SettingsInit } from './settings.ts'
 
@@ -23,8 +23,8 @@ const defaultMaxSeeds = 500
 /** Virtual minutes of load and faults in each run: what shows at all shows early, and a run costs what it lasts. */
 const defaultMinutes = 5
 
-/** Between the first seeds of two starts: more than are ever tried from one. */
-const startSpacing = 10_000
+/** Seeds between two starts. Small, so that they share runs: a seed is run once for all starts before it. */
+const startSpacing = 3
 
 export interface MutantsOptions {
   /** By name. Default: all. */
@@ -36,26 +36,12 @@ export interface MutantsOptions {
   /** What runs have in common; else drawn from the seed. */
   readonly settings?: Omit<SettingsInit, 'seed'>
   /**
-   * A file to which each outcome is written as it comes, a JSON document a line. What it says already is not run
-   * again, so that a table that was stopped can be gone on with.
+   * A file to which each run is written as it ends, a JSON document a line. What it says already is not run again,
+   * so that a table that was stopped can be gone on with.
    */
   readonly file?: string
   /** Told of each start that is done. */
   readonly onOutcome?: (outcome: Outcome, soFar: Progress) => void
-}
-
-/** What became of one mutant from one start seed. */
-export interface Outcome {
-  readonly mutant: string
-  readonly start: number
-  /** Runs made. */
-  readonly seeds: number
-  /** Undefined: not caught. */
-  readonly caught: { readonly guarantee: Guarantee; readonly what: string } | undefined
-  /** Violations of guarantees that the mutant is not said to break, and runs that ended in an error. */
-  readonly others: Readonly<Record<string, number>>
-  readonly virtualMs: number
-  readonly realMs: number
 }
 
 export interface Progress {
@@ -73,8 +59,9 @@ export interface MutantResult {
 /** What a process is told to do, by message. */
 export interface WorkOrder {
   readonly mutant: string
-  readonly start: number
-  readonly maxSeeds: number
+  /** Seeds from `first` to before `end`, until one catches it. */
+  readonly first: number
+  readonly end: number
   readonly settings: Omit<SettingsInit, 'seed'>
 }
 
@@ -88,23 +75,37 @@ export async function runMutants(options: MutantsOptions = {}): Promise<MutantRe
   const chosen = options.mutants?.map(mutantNamed) ?? allMutants
   // All of them before the first: a run of an hour should not end at the last one.
   for (const mutant of chosen) await ensureFresh(mutant)
-  const known = options.file === undefined ? [] : readOutcomes(options.file)
-  const outcomes = new Map<string, Outcome[]>(
-    chosen.map(({ name }) => [name, known.filter(({ mutant }) => mutant === name)])
-  )
+  const runs = new Map(chosen.map(({ name }) => [name, new MutantRuns()]))
+  if (options.file !== undefined) {
+    for (const run of readRuns(options.file)) runs.get(run.mutant)?.add(run)
+  }
+  const outcomes = new Map<string, Outcome[]>(chosen.map(({ name }) => [name, []]))
   // One start of each before the second of any: what is stopped has tried all of them as often.
   const queue = Array.from({ length: starts }, (_, k) => 1 + startSpacing * k).flatMap(start =>
-    chosen
-      .filter(({ name }) => !outcomes.get(name)!.some(outcome => outcome.start === start))
-      .map(({ name }): WorkOrder => ({ mutant: name, start, maxSeeds, settings }))
+    chosen.map(({ name }) => ({ mutant: name, start }))
   )
   const progress = { done: 0, of: queue.length, startedAt: performance.now() }
+  // Two starts of one mutant at a time would run the same seeds.
+  const busy = new Set<string>()
+  const next = (): { mutant: string; start: number } | undefined => {
+    const index = queue.findIndex(({ mutant }) => !busy.has(mutant))
+    return index < 0 ? undefined : queue.splice(index, 1)[0]
+  }
+  const onRun = (run: MutantRun): void => {
+    runs.get(run.mutant)!.add(run)
+    if (options.file !== undefined) appendFileSync(options.file, `${JSON.stringify(run)}\n`)
+  }
   const worker = async (): Promise<void> => {
-    for (let order = queue.shift(); order !== undefined; order = queue.shift()) {
-      const outcome = await workOff(order)
-      outcomes.get(order.mutant)!.push(outcome)
-      if (options.file !== undefined) appendFileSync(options.file, `${JSON.stringify(outcome)}\n`)
-      options.onOutcome?.(outcome, { ...progress, done: ++progress.done })
+    for (let order = next(); order !== undefined; order = next()) {
+      const { mutant, start } = order
+      busy.add(mutant)
+      let found = runs.get(mutant)!.from(start, maxSeeds)
+      for (; 'end' in found; found = runs.get(mutant)!.from(start, maxSeeds)) {
+        await workOff({ mutant, first: found.first, end: found.end, settings }, onRun)
+      }
+      busy.delete(mutant)
+      outcomes.get(mutant)!.push(found)
+      options.onOutcome?.(found, { ...progress, done: ++progress.done })
     }
   }
   const jobs = Math.min(options.jobs ?? availableParallelism(), queue.length)
@@ -112,25 +113,20 @@ export async function runMutants(options: MutantsOptions = {}): Promise<MutantRe
   return chosen.map(mutant => ({ mutant, outcomes: outcomes.get(mutant.name)! }))
 }
 
-function readOutcomes(file: string): Outcome[] {
+function readRuns(file: string): MutantRun[] {
   if (!existsSync(file)) return []
   const lines = readFileSync(file, 'utf8').split('\n')
   // What this runner wrote.
-  return lines.filter(line => line !== '').map(line => JSON.parse(line) as Outcome)
+  return lines.filter(line => line !== '').map(line => JSON.parse(line) as MutantRun)
 }
 
 /** Has a process of its own do this, since there is one mutant to a process; throws where it ends before it is done. */
-async function workOff(order: WorkOrder): Promise<Outcome> {
+async function workOff(order: WorkOrder, onRun: (run: MutantRun) => void): Promise<void> {
   const child = fork(new URL('mutant-worker.ts', import.meta.url), { execArgv: process.execArgv })
-  let outcome: Outcome | undefined
-  child.on('message', (message: Outcome) => {
-    outcome = message
-    child.disconnect()
-  })
+  child.on('message', onRun)
   child.send(order)
   const code = await exitOf(child)
-  if (outcome === undefined) throw new Error(`the process of mutant ${order.mutant} ended with ${code}`)
-  return outcome
+  if (code !== 0) throw new Error(`the process of mutant ${order.mutant} ended with ${code}`)
 }
 
 function exitOf(child: ChildProcess): Promise<number | null> {
