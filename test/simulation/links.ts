@@ -39,6 +39,12 @@ const tailExponent = 2.2
 /** No message takes longer than so many times its link's mean. */
 const longestTail = 40
 
+/**
+ * Nor longer than this, in ms, on any link by itself: all that is sent after it waits for it, and two rounds of an
+ * operation there and back have to come to an end in time where nothing is amiss. Clogs take longer.
+ */
+const longestMs = 1_000
+
 const jitters: readonly Jitter[] = [
   // A quiet wire.
   draw => 0.95 + 0.1 * draw,
@@ -113,7 +119,7 @@ export class Links {
     const { latencyMs, meanLatencyMs } = this.#init
     if (latencyMs !== undefined) return latencyMs(from, to, this.#latencies)
     const draw = this.#latencies.float()
-    return meanLatencyMs === undefined ? 0.2 + draw : meanMs * jitter(draw)
+    return meanLatencyMs === undefined ? 0.2 + draw : Math.min(longestMs, meanMs * jitter(draw))
   }
 
   #link(from: string, to: string): Link {

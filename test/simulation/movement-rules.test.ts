@@ -74,7 +74,15 @@ function asks(from: string, to: string, request: Partial<Request>, answer?: Part
 const { DOMAIN_SHARED, DOMAIN_TAKEN } = SessionDomain
 
 function begin(from: string, to: string, domain = DOMAIN_SHARED): void {
-  rules.saw(asks(from, to, { compareNodes: { domain, parents: [0], sums: new Uint8Array() } }))
+  const asked = askToBegin(from, to, domain)
+  rules.saw({ ...asked, answer: { epoch: topology.epoch, nodesCompared: { differing: new Uint8Array(), damagedSlots: [] } } })
+}
+
+/** Its first question alone, as one that is over its limits leaves it. */
+function askToBegin(from: string, to: string, domain = DOMAIN_SHARED): Message {
+  const asked = asks(from, to, { compareNodes: { domain, parents: [0], sums: new Uint8Array() } })
+  rules.saw(asked)
+  return asked
 }
 
 /** The request, and what answers it. */
@@ -155,6 +163,20 @@ describe('nobody is sent', () => {
     begin('b', 'a')
     rules.saw(answer)
     expect(complaints()).toEqual([])
+  })
+
+  it('but what came to its disk while it asked one that is overloaded again and again', async () => {
+    const [key] = keysOn('ab')
+    askToBegin('b', 'a')
+    await time.run(2_000)
+    holds('b', record(key!))
+    await time.run(2_000)
+    begin('b', 'a')
+    rules.saw(fetch('b', 'a', record(key!)))
+    expect(complaints()).toEqual([])
+    begin('b', 'a')
+    rules.saw(fetch('b', 'a', record(key!)))
+    expect(complaints()).toHaveLength(1)
   })
 
   it('what was purged (G6)', () => {

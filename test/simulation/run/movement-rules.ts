@@ -52,6 +52,8 @@ export interface MovementCounts {
 interface Session {
   readonly epoch: number
   readonly beganMs: number
+  /** Whether the other one has begun to answer: who is overloaded is asked the same once more. */
+  isAnswered: boolean
 }
 
 /** Between the look at a disk and the first message of a session there may be a dial, in virtual ms. */
@@ -90,7 +92,9 @@ export class MovementRules {
   /** Takes in a message that was sent. */
   saw(message: Message): void {
     const { from, to, request, answer } = message
-    if (answer === undefined) this.#ask(`${from} ${memberKey(to)}`, request)
+    const pair = `${from} ${memberKey(to)}`
+    if (answer === undefined) this.#ask(pair, request)
+    else if (request.compareNodes !== undefined) this.#answered(pair)
     const sending = sendingIn(message)
     const session = this.#sessionOf.get(request)
     if (sending === undefined || session === undefined || this.#seen.has(request)) return
@@ -106,18 +110,25 @@ export class MovementRules {
     const { compareNodes, streamNodes, fetchRecords, pushRecords, epoch } = request
     if (compareNodes !== undefined) this.#compare(pair, epoch, compareNodes)
     if ((streamNodes ?? fetchRecords ?? pushRecords) === undefined || this.#sessionOf.has(request)) return
-    this.#sessionOf.set(request, this.#sessions.get(pair) ?? { epoch, beganMs: -Infinity })
+    this.#sessionOf.set(request, this.#sessions.get(pair) ?? { epoch, beganMs: -Infinity, isAnswered: true })
   }
 
   /**
    * Whoever hands over goes window by window, each in a session of its own. These count as one, from the first of
-   * an epoch on, which only makes the judge milder.
+   * an epoch on, which only makes the judge milder; and so does a session whose first question was not answered with
+   * the one that asks it again.
    */
   #compare(pair: string, epoch: number, { domain, parents }: CompareNodes): void {
     const known = this.#sessions.get(pair)
-    const goesOn = domain === SessionDomain.DOMAIN_HANDED_OVER || !parents.includes(root)
+    const goesOn =
+      domain === SessionDomain.DOMAIN_HANDED_OVER || !parents.includes(root) || known?.isAnswered === false
     if (goesOn && known?.epoch === epoch) return
-    this.#sessions.set(pair, { epoch, beganMs: this.#components.time.nowMs })
+    this.#sessions.set(pair, { epoch, beganMs: this.#components.time.nowMs, isAnswered: false })
+  }
+
+  #answered(pair: string): void {
+    const session = this.#sessions.get(pair)
+    if (session !== undefined) session.isAnswered = true
   }
 
   #judge(to: string, head: RecordHead, { epoch, beganMs }: Session): void {
