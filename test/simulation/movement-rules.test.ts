@@ -75,7 +75,10 @@ const { DOMAIN_SHARED, DOMAIN_TAKEN } = SessionDomain
 
 function begin(from: string, to: string, domain = DOMAIN_SHARED): void {
   const asked = askToBegin(from, to, domain)
-  rules.saw({ ...asked, answer: { epoch: topology.epoch, nodesCompared: { differing: new Uint8Array(), damagedSlots: [] } } })
+  rules.saw({
+    ...asked,
+    answer: { epoch: topology.epoch, nodesCompared: { differing: new Uint8Array(), damagedSlots: [] } }
+  })
 }
 
 /** Its first question alone, as one that is over its limits leaves it. */
