@@ -77,6 +77,13 @@ export interface MemberStatus extends MemberInfo {
   readonly bytes: number | null
   /** Records that are damaged on its disk and not repaired yet; null when the member did not answer. */
   readonly damaged: number | null
+  /**
+   * Records that it has sent to move them, since it started or joined anew, each as often as it was sent; puts and repairs do not
+   * count. Null when the member did not answer.
+   */
+  readonly sentRecords: number | null
+  /** Bytes of those as encoded; null when the member did not answer. */
+  readonly sentBytes: number | null
   /** Version of the program, for example "0.1.0"; null when the member did not answer. */
   readonly version: string | null
 }

@@ -65,6 +65,7 @@ export function formatStatus(status: Status): string {
     '',
     formatTransition(status.transition),
     ...formatTransfers(status.transfers),
+    ...formatSent(status.members),
     ...formatPurge(status.purgedBefore)
   ].join('\n')
 }
@@ -88,6 +89,16 @@ function formatDamage(members: readonly MemberStatus[]): string[] {
   return members
     .filter(({ damaged }) => (damaged ?? 0) > 0)
     .map(({ peerId, damaged }) => `Damaged on ${peerId}: ${plural(damaged ?? 0, 'record')}, being repaired`)
+}
+
+/** What has moved until now, of those who answered. */
+function formatSent(members: readonly MemberStatus[]): string[] {
+  const [records, bytes] = [
+    members.reduce((sum, { sentRecords }) => sum + (sentRecords ?? 0), 0),
+    members.reduce((sum, { sentBytes }) => sum + (sentBytes ?? 0), 0)
+  ]
+  if (records === 0) return []
+  return [`Moved since the members started: ${plural(records, 'record')}, ${formatBytes(bytes)}`]
 }
 
 function formatPurge(purgedBefore: number | null): string[] {

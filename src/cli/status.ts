@@ -53,6 +53,8 @@ export function statusDocument(status: Status): unknown {
       records: member.records,
       bytes: member.bytes,
       damaged: member.damaged,
+      sentRecords: member.sentRecords,
+      sentBytes: member.sentBytes,
       version: member.version
     })),
     transition,

@@ -21,6 +21,8 @@ export interface SelfDescription {
   readonly records: number
   readonly bytes: number
   readonly damaged: number
+  readonly sentRecords: number
+  readonly sentBytes: number
   readonly version: string
   readonly transfers: TransferStatus[]
   /** What the next entry of the log waits for, where this peer is an acceptor; else empty. */
@@ -77,6 +79,8 @@ export async function describeCluster(
     records: descriptions[i]?.records ?? null,
     bytes: descriptions[i]?.bytes ?? null,
     damaged: descriptions[i]?.damaged ?? null,
+    sentRecords: descriptions[i]?.sentRecords ?? null,
+    sentBytes: descriptions[i]?.sentBytes ?? null,
     version: descriptions[i]?.version ?? null
   }))
   const waitingFor = descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor

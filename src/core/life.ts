@@ -31,6 +31,7 @@ import { CatchUp } from './requests/catch-up.ts'
 import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
 import { serveLearn } from './requests/learn.ts'
 import { RemoteCalls } from './requests/calls.ts'
+import { SentRecords } from './requests/sent-records.ts'
 import { Acceptor } from './topology/acceptor.ts'
 import type { TopologyLog } from './topology/log.ts'
 import { Petitioner } from './topology/petitioner.ts'
@@ -81,6 +82,7 @@ export class Life {
   readonly measurer: Measurer
   readonly restorer: Restorer
   readonly calls: RemoteCalls
+  readonly sent: SentRecords
   readonly dispatcher: Dispatcher
   readonly steward: Steward
   readonly #components: LifeComponents
@@ -103,14 +105,18 @@ export class Life {
     this.boot = boot
     this.#components = components
 
-    const calls = new RemoteCalls(components, {
-      self,
-      serveLocally: (request, options) => this.#serveOwn(request, options),
-      onFailure: (to, error) => {
-        if (error.refusal?.code === 'duplicate') init.onDuplicate(error.refusal.reason)
-        if (error.failure === 'timeout' || error.failure === 'lost') liveness.probeSoon(to.peerId)
+    this.sent = new SentRecords({ logger })
+    const calls = new RemoteCalls(
+      { transport, log, logger, sent: this.sent },
+      {
+        self,
+        serveLocally: (request, options) => this.#serveOwn(request, options),
+        onFailure: (to, error) => {
+          if (error.refusal?.code === 'duplicate') init.onDuplicate(error.refusal.reason)
+          if (error.failure === 'timeout' || error.failure === 'lost') liveness.probeSoon(to.peerId)
+        }
       }
-    })
+    )
     const liveness = new Liveness(
       { clock, random, calls, addresses: transport.addresses, logger },
       { self, boot, onReturn: () => this.mover.refresh() }
@@ -206,7 +212,10 @@ export class Life {
     )
     this.restorer = new Restorer({ calls, log, random, liveness, logger }, { self })
     const catchUp = new CatchUp({ calls, log, logger })
-    this.dispatcher = new Dispatcher({ log, catchUp, logger }, { ...this.#routes(), ...init.routes })
+    this.dispatcher = new Dispatcher(
+      { log, catchUp, logger, sent: this.sent },
+      { ...this.#routes(), ...init.routes }
+    )
   }
 
   /** Reads what the acceptor promised. Throws where that is damaged: this life must not go on then. */

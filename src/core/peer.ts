@@ -369,9 +369,12 @@ export class PeerCore implements Peer {
 
   #describeSelf(): Parameters<typeof toJson>[0] {
     const life = this.#life()
+    const sent = life.sent.total
     return {
       ...this.#components.store.usage(),
       damaged: this.#components.store.fingerprints.damaged(0, slotCount).length,
+      sentRecords: sent.records,
+      sentBytes: sent.bytes,
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting

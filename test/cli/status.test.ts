@@ -15,6 +15,8 @@ const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStat
   records: 1234,
   bytes: 1536,
   damaged: 0,
+  sentRecords: 0,
+  sentBytes: 0,
   version: '0.1.0',
   ...changes
 })
@@ -87,6 +89,11 @@ it('says what moves, and what that waits for', () => {
   )
 })
 
+it('says what has moved, where anything has', () => {
+  const members = [...status.members, member('12D3E', { sentRecords: 1_000, sentBytes: 2_048 })]
+  expect(formatStatus({ ...status, members })).toMatch(/^Moved since .*: 1,000 records, 2.0 KiB$/m)
+})
+
 it('says what is damaged, and before what time deletes are forgotten, where there is such', () => {
   const [a, b] = status.members
   const members = [a!, { ...b!, damaged: null }, member('12D3E', { damaged: 2 })]
@@ -118,6 +125,8 @@ it('keeps the names that scripts rely on', () => {
       'records',
       'bytes',
       'damaged',
+      'sentRecords',
+      'sentBytes',
       'version'
     ])
   )

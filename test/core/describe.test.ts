@@ -16,6 +16,8 @@ const idle: SelfDescription = {
   records: 1,
   bytes: 100,
   damaged: 0,
+  sentRecords: 3,
+  sentBytes: 300,
   version: '0.1.0',
   transfers: [],
   waitingFor: []
@@ -118,7 +120,14 @@ describe('the status of a cluster', () => {
     const { members } = await describeCluster(viewOf(script, 'c'), calls)
     expect(asked.sort()).toEqual(['a', 'b'])
     for (const member of members)
-      expect(member).toMatchObject({ records: null, bytes: null, damaged: null, version: null })
+      expect(member).toMatchObject({
+        records: null,
+        bytes: null,
+        damaged: null,
+        sentRecords: null,
+        sentBytes: null,
+        version: null
+      })
   })
 
   it('says before what time deletes are forgotten, once any are', async () => {

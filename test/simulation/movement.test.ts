@@ -24,6 +24,8 @@ describe('a change of the ring from 5 to 6 peers and back', () => {
       expect(change.sentCopies).toBe(change.leastCopies)
       expect(change.writtenBytes).toBe(0)
     }
+    // Who has left says nothing any more.
+    expect(join.toldBytes).toBe(join.sentBytes)
   })
 
   it('sends hardly more while records are put', async () => {

@@ -7,11 +7,14 @@ import { sameMember, type MemberId } from '../member.ts'
 import { TransportError, type Logger, type Transport } from '../ports.ts'
 import type { CallOptions, Calls, RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
+import type { SentRecords } from './sent-records.ts'
 
 export interface RemoteCallsComponents {
   readonly transport: Transport
   readonly log: TopologyLog
   readonly logger: Logger
+  /** Told of all requests that leave; a client moves no records. */
+  readonly sent?: SentRecords
 }
 
 export interface RemoteCallsInit {
@@ -33,13 +36,14 @@ export class RemoteCalls implements Calls {
   }
 
   async call(to: MemberId, request: RequestBody, options: CallOptions): Promise<Response> {
-    const { log } = this.#components
+    const { log, sent } = this.#components
     const { self, serveLocally } = this.#init
     if (self !== undefined && serveLocally !== undefined && sameMember(to, self)) {
       const body = await serveLocally(request, options)
       // Read after the work is on disk, as for any other vote.
       return { ...body, epoch: log.epoch }
     }
+    sent?.asked(to.peerId, request)
     const response = await this.#ask(to, Request.encode({ ...request, epoch: log.epoch }), options)
     await this.#learn(response, to)
     return response

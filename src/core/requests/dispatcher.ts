@@ -7,6 +7,7 @@ import { ServeError, type Logger, type Remote, type ServeContext } from '../port
 import type { RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
 import type { CatchUp } from './catch-up.ts'
+import type { SentRecords } from './sent-records.ts'
 
 /** What a handler is told of the request besides its message. */
 export interface Asked {
@@ -33,6 +34,8 @@ export interface DispatcherComponents {
   readonly log: TopologyLog
   readonly catchUp: CatchUp
   readonly logger: Logger
+  /** Told of all answers that leave; a client moves no records. */
+  readonly sent?: SentRecords
 }
 
 export class Dispatcher {
@@ -48,7 +51,8 @@ export class Dispatcher {
   async serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
     const request = decodeRequest(body)
     const answer = await this.#answer(request, context)
-    const { log } = this.#components
+    const { log, sent } = this.#components
+    sent?.answered(context.from.peerId, answer)
     // The epoch of a vote is the one in force now, after its write is on disk, not the one at its arrival.
     const response: Response = { ...answer, epoch: log.epoch }
     const lacks = request.fetchLog?.after ?? request.epoch

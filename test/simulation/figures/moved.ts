@@ -38,6 +38,8 @@ export interface Moved {
   /** What sessions sent. */
   readonly sentCopies: number
   readonly sentBytes: number
+  /** What the members that are there in the end say in their status that they sent meanwhile. */
+  readonly toldBytes: number
   /** Of these bytes, those to members that replicated the record already, or do not in the end. */
   readonly strayBytes: number
   /** Of these bytes, those of a record in a version that the same member had been sent already. */
@@ -73,6 +75,7 @@ async function measured(cluster: SimulatedCluster, load: Load, change: () => Pro
   await settled(cluster, load)
   const before = topologyOf(cluster)
   const heads = await recordsIn(cluster)
+  const toldBefore = await toldBytes(cluster)
   const tap = new Tap()
   const stopListening = cluster.wiretap.listen(message => tap.hear(message))
   load.begin()
@@ -84,7 +87,8 @@ async function measured(cluster: SimulatedCluster, load: Load, change: () => Pro
   await cluster.time.run(afterwardsMs)
   stopListening()
   const moves = movesOf(before.before, topologyOf(cluster).before, before.replicas)
-  return { ...leastOf(moves, heads, overwritten), ...tap.counted(moves), puts, tookMs }
+  const told = (await toldBytes(cluster)) - toldBefore
+  return { ...leastOf(moves, heads, overwritten), ...tap.counted(moves), toldBytes: told, puts, tookMs }
 }
 
 /** Each record has its copies, and those that went over to others are gone where they were. */
@@ -100,6 +104,11 @@ function topologyOf(cluster: SimulatedCluster): Topology {
 async function recordsIn(cluster: SimulatedCluster): Promise<ReadonlyMap<string, RecordHead>> {
   const all = await Promise.all(cluster.running.map(({ disk }) => disk.heads()))
   return new Map(all.flat().map(head => [formatPosition(head.position), head]))
+}
+
+async function toldBytes(cluster: SimulatedCluster): Promise<number> {
+  const { members } = await cluster.time.settle(cluster.peers[0]!.core.status())
+  return members.reduce((sum, { sentBytes }) => sum + (sentBytes ?? 0), 0)
 }
 
 /** A record that was overwritten need not move as it was; where it did all the same, that is too much. */
@@ -147,7 +156,9 @@ class Tap {
     }
   }
 
-  counted(moves: readonly Move<Member>[]): Omit<Moved, 'leastCopies' | 'leastBytes' | 'puts' | 'tookMs'> {
+  counted(
+    moves: readonly Move<Member>[]
+  ): Omit<Moved, 'leastCopies' | 'leastBytes' | 'toldBytes' | 'puts' | 'tookMs'> {
     const strays = this.#sent.filter(({ to, head }) => !takersOf(moves, head.position).includes(to))
     return {
       sentCopies: this.#sent.length,
