@@ -97,6 +97,18 @@ describe('the rules of agreement', () => {
     expect(complaints()).toEqual(['asks with one ballot for two entries at epoch 4'])
   })
 
+  it('one ballot: are broken where an acceptor is asked twice to promise it, not by one question that is repeated', () => {
+    const request = (): Message =>
+      asks('a', 'b', { prepare: { epoch: topology.epoch + 1, ballot: ballot(1, 'a') } })
+    const first = request()
+    rules.saw(first)
+    rules.saw(first)
+    rules.saw(asks('a', 'c', request().request))
+    expect(complaints()).toEqual([])
+    rules.saw(request())
+    expect(complaints()).toEqual(['uses one ballot again at epoch 4'])
+  })
+
   it('electorate: are broken where one votes that is no acceptor, or is one in another life', () => {
     prepare('d', ballot(1, 'a'))
     prepare("b'", ballot(1, 'a'))

@@ -53,12 +53,13 @@ export class LogRules {
 
   /** Takes in a message that was sent. */
   saw({ from, to, request, answer }: Message): void {
-    if (answer === undefined) this.#sawRequest(from, request)
+    if (answer === undefined) this.#sawRequest(from, to, request)
     else this.#sawAnswer(to, request, answer)
   }
 
-  #sawRequest(from: string, { learn, report, accept }: Message['request']): void {
+  #sawRequest(from: string, to: MemberId, { learn, report, prepare, accept }: Message['request']): void {
     this.#sawSlice(from, learn?.log)
+    if (prepare?.ballot !== undefined) this.#paxos.prepares(from, to, prepare)
     if (report !== undefined) this.#sawReport(report)
     if (accept?.entry === undefined || accept.ballot === undefined) return
     this.#paxos.asked(from, accept, textOf(Entry.encode(accept.entry)))

@@ -3,7 +3,7 @@
  * 2001). A run must be lucky to show by its gets and puts that an acceptor forgot a promise: another proposer has to
  * come by at the same epoch, and what was decided there must not have spread. Here it shows at once.
  *
- *     one ballot     a proposer asks with one ballot for one entry alone
+ *     one ballot     a proposer asks with one ballot for one entry alone, and each acceptor once to promise it
  *     electorate     only acceptors that the epoch before names vote, as the members they were named as
  *     promises       an acceptor grants no ballot below one that it granted, and tells what it has accepted
  *     adoption       a proposer that was told of an accepted entry asks for none that nobody asked for before
@@ -31,6 +31,8 @@ interface Granted {
 /** What has been seen of one ballot at one epoch. */
 interface Seen {
   readonly ballot: Ballot
+  /** By acceptor: the message that asks for its promise. What a network repeats is the same one. */
+  readonly prepares: Map<string, Prepare>
   /** What it asked for; undefined before it did. */
   text: EntryText | undefined
   /** By acceptor: the ballot of what each one that promised had accepted before. */
@@ -50,6 +52,14 @@ export class PaxosRules {
   constructor(init: { acceptorsOf: (epoch: number) => readonly MemberId[] | undefined; complain: Complain }) {
     this.#acceptorsOf = init.acceptorsOf
     this.#complain = init.complain
+  }
+
+  /** Somebody asks for a promise. */
+  prepares(from: string, to: MemberId, prepare: Prepare): void {
+    const { prepares } = this.#of(prepare.epoch, ballotFromWire(prepare.ballot))
+    const before = prepares.get(memberKey(to))
+    if (before === undefined) prepares.set(memberKey(to), prepare)
+    else if (before !== prepare) this.#complain(from, `uses one ballot again at epoch ${prepare.epoch}`)
   }
 
   /** Somebody asks for an entry. */
@@ -100,7 +110,15 @@ export class PaxosRules {
     const ofEpoch = this.#seen.get(epoch) ?? new Map<string, Seen>()
     this.#seen.set(epoch, ofEpoch)
     const name = nameOf(ballot)
-    const seen = ofEpoch.get(name) ?? { ballot, text: undefined, promises: new Map(), accepts: new Set() }
+    const known = ofEpoch.get(name)
+    if (known !== undefined) return known
+    const seen = {
+      ballot,
+      prepares: new Map(),
+      text: undefined,
+      promises: new Map(),
+      accepts: new Set<string>()
+    }
     ofEpoch.set(name, seen)
     return seen
   }
