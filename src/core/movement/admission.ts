@@ -35,12 +35,21 @@ export class Admission {
     }
   }
 
-  /** Likewise for a request that moves records; `bytesOf` says how many bytes an answer is about. */
-  serveRecords<T>(work: () => Promise<T>, bytesOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+  /** Likewise for a request that is answered with records; `bytesOf` says how many bytes of them. */
+  giveRecords<T>(work: () => Promise<T>, bytesOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+    return this.#servePaced(work, answer => this.#throttle.pass(bytesOf(answer), signal, maxHeldBackMs))
+  }
+
+  /** Likewise for one that brings so many bytes of records. */
+  takeRecords<T>(work: () => Promise<T>, bytes: number, signal: AbortSignal): Promise<T> {
+    return this.#servePaced(work, () => this.#throttle.passed(bytes, signal, maxHeldBackMs))
+  }
+
+  #servePaced<T>(work: () => Promise<T>, pace: (answer: T) => Promise<void>): Promise<T> {
     return this.serve(async () => {
       if (this.#throttle.waitMs > maxThrottleWaitMs) throw overloaded()
       const answer = await work()
-      await this.#throttle.pass(bytesOf(answer), signal, maxHeldBackMs)
+      await pace(answer)
       return answer
     })
   }

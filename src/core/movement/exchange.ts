@@ -63,6 +63,7 @@ export class Exchange {
     }
     while (wanted.length > 0) {
       const positions = batchOf(wanted).map(({ position }) => position)
+      await this.#components.throttle.ready(this.#init.signal)
       const page = await this.#components.calls.ask({ fetchRecords: { positions } }, 'recordPage')
       if (page.answered === 0 || page.answered > positions.length) this.#components.calls.refuse()
       for (const index of page.damaged) {
@@ -80,6 +81,7 @@ export class Exchange {
     let after: Uint8Array = new Uint8Array()
     while (left.length > 0) {
       const streamNodes = { domain: this.#init.kind, nodes: [...left], after }
+      await this.#components.throttle.ready(this.#init.signal)
       const page = await this.#components.calls.ask({ streamNodes }, 'recordStream')
       const isStuck = page.finished === 0 && (page.records.length === 0 || page.after.length === 0)
       if (isStuck || page.finished > left.length) this.#components.calls.refuse()
@@ -130,7 +132,6 @@ export class Exchange {
     if (encoded.length === 0) return
     const records = encoded.map(bytes => this.#decode(bytes))
     const bytes = records.reduce((sum, { size }) => sum + size, 0)
-    await this.#components.throttle.pass(bytes, this.#init.signal)
     // A purge may have come into force: what was read before it must not reach the store behind its drops.
     this.#components.calls.ensureEpoch()
     try {
@@ -140,6 +141,8 @@ export class Exchange {
       if (!(error instanceof DamagedRecordError)) throw error
     }
     this.#count(this.received, records.length, bytes)
+    // Only now, when they are on disk: a session that is ended while it waits has moved them all the same.
+    await this.#components.throttle.passed(bytes, this.#init.signal)
   }
 
   #decode(encoded: Uint8Array): StoredRecord {

@@ -88,7 +88,7 @@ export class ReconcileResponder {
   }
 
   async streamNodes(message: StreamNodes, asked: SessionAsked): Promise<ResponseBody> {
-    const page = await this.#components.admission.serveRecords(
+    const page = await this.#components.admission.giveRecords(
       () =>
         this.#within(message.domain, asked, domain => {
           const nodes = checkedNodes(message.nodes, maxNodes)

@@ -33,7 +33,7 @@ export class MovementSource {
   /** As many of the records asked, in their order, as fit one message; at least one. */
   async fetchRecords(message: FetchRecords, { signal }: SourceAsked): Promise<ResponseBody> {
     const { admission } = this.#components
-    const page = await admission.serveRecords(
+    const page = await admission.giveRecords(
       () => this.#pageOf(message),
       ({ bytes }) => bytes,
       signal
@@ -62,11 +62,7 @@ export class MovementSource {
    */
   pushRecords(message: PushRecords, { signal }: SourceAsked): Promise<ResponseBody> {
     const bytes = message.records.reduce((sum, { length }) => sum + length, 0)
-    return this.#components.admission.serveRecords(
-      () => this.#take(message),
-      () => bytes,
-      signal
-    )
+    return this.#components.admission.takeRecords(() => this.#take(message), bytes, signal)
   }
 
   async #pageOf({ positions }: FetchRecords): Promise<{

@@ -51,12 +51,39 @@ export class Throttle {
   }
 
   /**
-   * Counts so many bytes as passed, and resolves when more may follow, or after `atMostMs`: then the rest of the wait
-   * is left to whoever comes next. Throws when the signal aborts.
+   * For bytes that are to go: counts them, and resolves when they may, or after `atMostMs`: then the rest of the wait is
+   * left to whoever comes next. Throws when the signal aborts: they do not go, so they do not count, and who tries
+   * again has what has become free meanwhile. Otherwise sessions that are ended sooner than a batch may pass would
+   * spend all that there is on what they never send.
    */
   async pass(bytes: number, signal: AbortSignal, atMostMs = Infinity): Promise<void> {
+    this.#spend(bytes)
+    try {
+      await this.#rest(signal, atMostMs)
+    } catch (error) {
+      this.#spend(-bytes)
+      throw error
+    }
+  }
+
+  /** Before bytes are asked for: resolves when those before them are paid for. Throws when the signal aborts. */
+  async ready(signal: AbortSignal): Promise<void> {
+    const { waitMs } = this
+    if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
+  }
+
+  /** For bytes that have come: they count, and it resolves when more may follow, or throws, likewise. */
+  async passed(bytes: number, signal: AbortSignal, atMostMs = Infinity): Promise<void> {
+    this.#spend(bytes)
+    await this.#rest(signal, atMostMs)
+  }
+
+  #spend(bytes: number): void {
     this.#refill()
     this.#available -= bytes
+  }
+
+  async #rest(signal: AbortSignal, atMostMs: number): Promise<void> {
     const waitMs = Math.min(atMostMs, Math.max(this.waitMs, this.#isBusy() ? yieldMs : 0))
     if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
   }

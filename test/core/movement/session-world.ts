@@ -36,8 +36,9 @@ export interface PairInit<S extends Store> {
   readonly b: S
   readonly ranges?: readonly Range[]
   readonly kind?: DomainKind
-  /** Of a's throttle. */
+  /** Of a's throttle, and of b's. */
   readonly bytesPerSecond?: number
+  readonly theirBytesPerSecond?: number
 }
 
 export class Pair<S extends Store = DamageableStore> implements Calls {
@@ -67,7 +68,14 @@ export class Pair<S extends Store = DamageableStore> implements Calls {
   readonly #source: MovementSource
   readonly #stop = new AbortController()
 
-  constructor({ a, b, ranges = [wholeRing], kind = 'shared', bytesPerSecond = 1e9 }: PairInit<S>) {
+  constructor({
+    a,
+    b,
+    ranges = [wholeRing],
+    kind = 'shared',
+    bytesPerSecond = 1e9,
+    theirBytesPerSecond = 1e9
+  }: PairInit<S>) {
     this.a = a
     this.b = b
     this.#kind = kind
@@ -75,7 +83,7 @@ export class Pair<S extends Store = DamageableStore> implements Calls {
     this.#sums = new NodeSums({ store: a })
     this.throttle = new Throttle({ clock: this.clock }, { bytesPerSecond })
     const admission = new Admission({
-      throttle: new Throttle({ clock: this.clock }, { bytesPerSecond: 1e9 })
+      throttle: new Throttle({ clock: this.clock }, { bytesPerSecond: theirBytesPerSecond })
     })
     this.#source = new MovementSource({ store: b, admission })
     // Made of the same ranges, but not the same: b works them out by itself.

@@ -52,4 +52,17 @@ describe('a throttle', () => {
     await expect(passing).rejects.toThrow('enough')
     expect(time.pending).toBe(0)
   })
+
+  it('counts what is given up before it went as if it had not been asked for, but not what came', async () => {
+    const { time, throttle, pass } = make({ bytesPerSecond: maxBatchBytes })
+    const { signal } = new AbortController()
+    await pass(2 * maxBatchBytes)
+    const stopped = AbortSignal.abort(new Error('enough'))
+    await expect(throttle.pass(maxBatchBytes, stopped)).rejects.toThrow('enough')
+    expect(throttle.waitMs).toBe(0)
+    await expect(throttle.passed(maxBatchBytes, stopped)).rejects.toThrow('enough')
+    expect(throttle.waitMs).toBeCloseTo(1_000, 0)
+    await time.settle(throttle.ready(signal))
+    expect(time.nowMs).toBeCloseTo(1_000, 0)
+  })
 })
