@@ -15,6 +15,16 @@ describe('a cluster', () => {
     expect(cluster.time.pending).toBe(0)
   })
 
+  it('is founded and joined though now and then a disk fails to write', async () => {
+    const seeds = Array.from({ length: 10 }, (_, i) => i + 1)
+    for (const seed of seeds) {
+      const cluster = await SimulatedCluster.of(3, { seed, disk: { failRate: 0.2 } })
+      for (const { disk } of cluster.peers) disk.failRate = 0
+      expect(cluster.peers[0]!.core.membersNow()).toHaveLength(3)
+      await cluster.stop()
+    }
+  })
+
   it('reads through any peer what was put through any other, at once', async () => {
     const cluster = await SimulatedCluster.of(5, { seed: 2 })
     for (let i = 0; i < 100; i++) {

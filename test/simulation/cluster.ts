@@ -162,7 +162,14 @@ export class SimulatedCluster {
   }
 
   async ready(peer: SimulatedPeer, limitMs = 120_000): Promise<void> {
-    await this.time.settle(peer.core.ready(), limitMs)
+    try {
+      await this.time.settle(peer.core.ready(), limitMs)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      // The first entry of the log, which the founder writes, has nobody else to write it.
+      await this.time.settle(this.restart(peer))
+      await this.ready(peer, limitMs)
+    }
   }
 
   async client(init: Partial<ClientCoreInit> = {}): Promise<ClientCore> {
