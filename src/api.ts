@@ -78,6 +78,11 @@ export interface MemberStatus extends MemberInfo {
   /** Records that are damaged on its disk and not repaired yet; null when the member did not answer. */
   readonly damaged: number | null
   /**
+   * What keeps it from comparing its records with those of the others, in words; it tries again by itself. Null where nothing
+   * does, or when the member did not answer.
+   */
+  readonly trouble: string | null
+  /**
    * Records that it has sent to move them, since it started or joined anew, each as often as it was sent; puts and repairs do not
    * count. Null when the member did not answer.
    */

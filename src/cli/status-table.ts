@@ -62,6 +62,7 @@ export function formatStatus(status: Status): string {
     '',
     ...formatMembers(status.members),
     ...formatDamage(status.members),
+    ...formatTrouble(status.members),
     '',
     formatTransition(status.transition),
     ...formatTransfers(status.transfers),
@@ -99,6 +100,13 @@ function formatSent(members: readonly MemberStatus[]): string[] {
   ]
   if (records === 0) return []
   return [`Moved since the members started: ${plural(records, 'record')}, ${formatBytes(bytes)}`]
+}
+
+/** Rarer still. */
+function formatTrouble(members: readonly MemberStatus[]): string[] {
+  return members
+    .filter(({ trouble }) => trouble !== null)
+    .map(({ peerId, trouble }) => `Trouble on ${peerId}: ${trouble}`)
 }
 
 function formatPurge(purgedBefore: number | null): string[] {

@@ -53,6 +53,7 @@ export function statusDocument(status: Status): unknown {
       records: member.records,
       bytes: member.bytes,
       damaged: member.damaged,
+      trouble: member.trouble,
       sentRecords: member.sentRecords,
       sentBytes: member.sentBytes,
       version: member.version

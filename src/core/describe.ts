@@ -9,6 +9,7 @@ import type {
 } from '../api.ts'
 import { memberKey, sameMember, type MemberId } from './member.ts'
 import type { AddressBook } from './ports.ts'
+import type { FingerprintIndex } from './record/fingerprints.ts'
 import { purgeTimeMs } from './record/purged.ts'
 import type { Calls } from './rpc-types.ts'
 import type { Topology } from './topology/topology.ts'
@@ -21,6 +22,7 @@ export interface SelfDescription {
   readonly records: number
   readonly bytes: number
   readonly damaged: number
+  readonly trouble: string | null
   readonly sentRecords: number
   readonly sentBytes: number
   readonly version: string
@@ -79,6 +81,7 @@ export async function describeCluster(
     records: descriptions[i]?.records ?? null,
     bytes: descriptions[i]?.bytes ?? null,
     damaged: descriptions[i]?.damaged ?? null,
+    trouble: descriptions[i]?.trouble ?? null,
     sentRecords: descriptions[i]?.sentRecords ?? null,
     sentBytes: descriptions[i]?.sentBytes ?? null,
     version: descriptions[i]?.version ?? null
@@ -129,6 +132,12 @@ async function describe(
     // No answer is an answer here: its columns stay empty.
     return undefined
   }
+}
+
+/** See MemberStatus. */
+export function troubleOf({ trouble }: Pick<FingerprintIndex, 'trouble'>): string | null {
+  if (trouble === undefined) return null
+  return `its records cannot be counted (${trouble}), so they are not compared with those of others until they can`
 }
 
 export function toJson(value: SelfDescription | Status | Restoration): Uint8Array {

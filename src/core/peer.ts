@@ -22,7 +22,7 @@ import type {
   Status
 } from '../api.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
-import { describeCluster, membersOf, toJson, type MembersView } from './describe.ts'
+import { describeCluster, membersOf, toJson, troubleOf, type MembersView } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
 import { Orders } from './forward.ts'
@@ -370,9 +370,11 @@ export class PeerCore implements Peer {
   #describeSelf(): Parameters<typeof toJson>[0] {
     const life = this.#life()
     const sent = life.sent.total
+    const { fingerprints } = this.#components.store
     return {
       ...this.#components.store.usage(),
-      damaged: this.#components.store.fingerprints.damaged(0, slotCount).length,
+      damaged: fingerprints.damaged(0, slotCount).length,
+      trouble: troubleOf(fingerprints),
       sentRecords: sent.records,
       sentBytes: sent.bytes,
       version: this.#version,

@@ -5,7 +5,8 @@
  *
  * Where the rows are missing or wrong, all records are counted. A million of them take seconds, and nobody who reads
  * or writes need wait for that: it goes on in the background, over the rows as they stood when it began, while batches
- * add and take away what they change. Sums do not mind the order. Afterwards the slots get their rows.
+ * add and take away what they change. Sums do not mind the order. Afterwards the slots get their rows. Where the disk
+ * fails meanwhile that is tried again and again, ever more seldom, and the index says so.
  *
  * The rows are kept no longer once a record was found to be damaged, or to have gone without a trace: it is in no sum
  * here, and the next opening must find that again.
@@ -35,6 +36,12 @@ const rowsPerTurn = 256
 /** Rows of slots read at a time: some 10 ms, and four trips to LevelDB's thread for all of them. */
 const slotRowsPerTurn = 16_384
 
+/**
+ * Before a count that failed is tried again, in ms, doubled each time up to the second. A disk may be well again soon; a
+ * table that cannot be read is not until the peer is restarted, and reading up to it takes seconds each time.
+ */
+const retryMs = [1_000, 300_000] as const
+
 export interface LevelFingerprintsComponents {
   readonly level: CheckedLevel
   readonly rows: RecordRows
@@ -54,6 +61,7 @@ export class LevelFingerprints {
   readonly #init: LevelFingerprintsInit
   /** The count under way: another one, or none, takes its place when it is given up. */
   #counting: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
 
   /** Whether the rows of the slots say what the index does. */
   #isKept = false
@@ -70,7 +78,7 @@ export class LevelFingerprints {
 
   /** Reads the rows of the slots; where they cannot be, begins to count all there is. No batch may be under way. */
   async load({ usage, areSlotsKept }: Totals): Promise<void> {
-    this.#counting = undefined
+    this.#giveUpCounting()
     this.index.begin()
     this.index.clear()
     this.#isKept = areSlotsKept && (await this.#readSlots()) === usage.records
@@ -82,7 +90,8 @@ export class LevelFingerprints {
     this.#recount()
   }
 
-  #recount(): void {
+  /** `failures`: of the counts before this one. */
+  #recount(failures = 0): void {
     this.index.clear()
     const counting: Promise<void> = this.#countAll(() => this.#counting === counting).then(isWhole => {
       if (!isWhole) return
@@ -91,10 +100,34 @@ export class LevelFingerprints {
     })
     this.#counting = counting
     counting.catch((error: unknown) => {
-      // Whoever waits goes on waiting: a sum that lacks something must never pass for equal.
-      if (this.#counting === counting)
-        this.#components.logger.error('could not count the records', { error: String(error) })
+      if (this.#counting === counting) this.#recountLater(counting, failures, error)
     })
+  }
+
+  #recountLater(failed: Promise<void>, failures: number, error: unknown): void {
+    const { reason } = describeLevelError(error)
+    const [first, most] = retryMs
+    const delayMs = Math.min(most, first * 2 ** failures)
+    this.index.fail(reason)
+    this.#components.logger.error('could not count the records, so none are compared with those of others', {
+      reason,
+      againInMs: delayMs
+    })
+    this.#retry = setTimeout(() => {
+      // With no batch under way, so that each one is either in what is walked over, or adds to it.
+      const again = (): Promise<void> => {
+        if (this.#counting === failed) this.#recount(failures + 1)
+        return Promise.resolve()
+      }
+      // It rejects where the store closes.
+      this.#init.alone(again).catch(() => undefined)
+    }, delayMs)
+    this.#retry.unref()
+  }
+
+  #giveUpCounting(): void {
+    this.#counting = undefined
+    clearTimeout(this.#retry)
   }
 
   /** What a batch that is durable now has changed. */
@@ -127,7 +160,7 @@ export class LevelFingerprints {
 
   /** There are no records any more, and no rows of slots as soon as another batch can be written. */
   clear(): void {
-    this.#counting = undefined
+    this.#giveUpCounting()
     this.index.clear()
     this.index.complete()
     this.#isKept = true
@@ -136,7 +169,7 @@ export class LevelFingerprints {
   /** Ends what goes on in the background. */
   async stop(): Promise<void> {
     const counting = this.#counting
-    this.#counting = undefined
+    this.#giveUpCounting()
     await counting?.catch(() => undefined)
   }
 

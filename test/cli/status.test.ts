@@ -15,6 +15,7 @@ const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStat
   records: 1234,
   bytes: 1536,
   damaged: 0,
+  trouble: null,
   sentRecords: 0,
   sentBytes: 0,
   version: '0.1.0',
@@ -102,6 +103,12 @@ it('says what is damaged, and before what time deletes are forgotten, where ther
   expect(text).toContain('Deletes forgotten for good: those before 2026-11-21T09:30:00.000Z')
 })
 
+it('says where records cannot be compared, and why', () => {
+  const members = [...status.members, member('12D3E', { trouble: 'its records cannot be counted' })]
+  const text = formatStatus({ ...status, members })
+  expect(text.match(/^Trouble .*$/gm)).toEqual(['Trouble on 12D3E: its records cannot be counted'])
+})
+
 it('keeps the names that scripts rely on', () => {
   const document = statusDocument(status) as Record<string, unknown> & { members: object[] } // a plain object
   expect(Object.keys(document)).toEqual([
@@ -125,6 +132,7 @@ it('keeps the names that scripts rely on', () => {
       'records',
       'bytes',
       'damaged',
+      'trouble',
       'sentRecords',
       'sentBytes',
       'version'

@@ -16,6 +16,7 @@ const idle: SelfDescription = {
   records: 1,
   bytes: 100,
   damaged: 0,
+  trouble: null,
   sentRecords: 3,
   sentBytes: 300,
   version: '0.1.0',

@@ -2,7 +2,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 
 import type { Logger, Store } from '../../src/core/ports.ts'
 import { slotCount, slotOf } from '../../src/core/record/fingerprints.ts'
@@ -34,6 +34,33 @@ async function withRows(folder: string, action: (level: Level) => Promise<unknow
 async function isCompleted(store: Store): Promise<boolean> {
   const not = new Promise<boolean>(resolve => setImmediate(() => resolve(false)))
   return Promise.race([store.fingerprints.completed.then(() => true), not])
+}
+
+/** For what is waited for while timers stand still. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Fails whoever walks over the records of a store, so many times. */
+function failingWalks(count: number): { readonly open: OpenLevel; readonly failed: () => number } {
+  let failed = 0
+  const open: OpenLevel = async (location, options) => {
+    const level = await openLevel(location, options)
+    const iterator = level.iterator.bind(level) as (range: object) => Iterated
+    // The overloads that give other types of keys are not used here.
+    level.iterator = ((range: { gte?: Uint8Array }) => {
+      const made = iterator(range)
+      if (range.gte !== recordRows.gte || failed >= count) return made
+      failed++
+      const nextv = made.nextv.bind(made)
+      // What it read before that does not count.
+      let pages = 0
+      made.nextv = size => (pages++ === 0 ? nextv(size) : Promise.reject(new Error('a test wants it so')))
+      return made
+    }) as unknown as typeof level.iterator
+    return level
+  }
+  return { open, failed: () => failed }
 }
 
 /** Holds up whoever walks over the records of a store, until the next page is let through. */
@@ -77,6 +104,10 @@ const asOlderProgram = async (level: Level): Promise<void> => {
   await level.clear(slotRows)
   await level.put(usageRow, (await level.get(usageRow))!.subarray(0, 16))
 }
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 describe('the fingerprints of a LevelDB store', () => {
   it('are there when it opens', async () => {
@@ -166,6 +197,49 @@ describe('the fingerprints of a LevelDB store', () => {
     const again = await open(folder)
     await expectCountedRight(again)
     await again.close()
+  })
+
+  it('are counted again where the disk fails meanwhile, ever later, and say why until they are', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const folder = await filled(2_000)
+    await withRows(folder, asOlderProgram)
+    const { open: openFailing, failed } = failingWalks(3)
+    const store = await openLevelStore(folder, { logger, open: openFailing })
+    for (const [i, delayMs] of [1_000, 2_000, 4_000].entries()) {
+      await until(() => failed() === i + 1 && vi.getTimerCount() === 1)
+      expect(store.fingerprints.trouble).toBe('a test wants it so')
+      expect(await isCompleted(store)).toBe(false)
+      // What is there can be read and written all the while.
+      await store.merge(recordOf(`key ${i}`, 3))
+      expect((await store.head(first.position))?.version.time).toBe(3)
+      await vi.advanceTimersByTimeAsync(delayMs - 1)
+      expect(vi.getTimerCount()).toBe(1)
+      await vi.advanceTimersByTimeAsync(1)
+    }
+    await store.fingerprints.completed
+    expect(store.fingerprints.trouble).toBeUndefined()
+    await expectCountedRight(store)
+    await store.close()
+    const kept = await open(folder)
+    expect(await isCompleted(kept)).toBe(true)
+    await kept.close()
+  })
+
+  it('are not counted again once the store is closed, or cleared', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    for (const end of ['close', 'clear'] as const) {
+      const folder = await filled(2_000)
+      await withRows(folder, asOlderProgram)
+      const store = await openLevelStore(folder, { logger, open: failingWalks(1).open })
+      await until(() => vi.getTimerCount() === 1)
+      if (end === 'clear') {
+        await store.clear([])
+        await expectCountedRight(store)
+        expect(store.fingerprints.trouble).toBeUndefined()
+      }
+      await store.close()
+      expect(vi.getTimerCount()).toBe(0)
+    }
   })
 
   it('end being counted with the store, and with a clear', async () => {

@@ -7,6 +7,7 @@ import { memberKey } from '../member.ts'
 import { DamagedRecordError, TransportError } from '../ports.ts'
 import { slotOf } from '../record/fingerprints.ts'
 import type { RecordHead } from '../record/record.ts'
+import { orAbort } from '../time.ts'
 import { EpochMovedError } from './ask.ts'
 import type { Domain } from './domain.ts'
 import type { Dealing, Domains } from './domains.ts'
@@ -44,6 +45,8 @@ export async function handOver(components: GiverComponents, init: GiverInit): Pr
   const { foreign } = init.domains
   const total = { dropped: 0, kept: 0 }
   if (foreign === undefined) return total
+  const { signal } = init
+  await orAbort(components.store.fingerprints.completed, signal, () => signal.reason)
   /** Who could not be reached is not asked for each window. */
   const away = new Set<string>()
   for await (const window of windows(components.sums, foreign, rootNode)) {

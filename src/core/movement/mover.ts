@@ -160,8 +160,9 @@ export class Mover {
 
   /** Whatever is due now, and then a rest until something is. */
   async #step(domains: Domains, signal: AbortSignal): Promise<void> {
-    const { clock, isAlive } = this.#components
+    const { clock, isAlive, store } = this.#components
     const isDue = (dueMs: number): boolean => dueMs <= clock.monotonic()
+    if (!store.fingerprints.isComplete) return this.#stepUncounted(domains, signal)
     const neighbour = this.#neighbours.next(isAlive)
     if (neighbour !== undefined && isDue(neighbour.dueMs))
       await this.#reconcileWith(neighbour, domains.topology.epoch, signal)
@@ -170,6 +171,17 @@ export class Mover {
     if (isDue(repairDueMs)) await this.#repairer.repairDue(domains.topology, signal)
     const nextMs = this.#neighbours.next(isAlive)?.dueMs ?? Infinity
     await this.#restUntil(Math.min(nextMs, this.#lookDueMs, this.#repairer.look()), signal)
+  }
+
+  /** Nobody can say yet what is held here. Only what was found damaged can be repaired meanwhile. */
+  async #stepUncounted({ topology }: Domains, signal: AbortSignal): Promise<void> {
+    const { clock, store } = this.#components
+    if (this.#repairer.look() <= clock.monotonic()) await this.#repairer.repairDue(topology, signal)
+    const restMs = Math.min(lookEveryMs, this.#repairer.look() - clock.monotonic())
+    const woken = linked(signal)
+    void store.fingerprints.completed.then(woken.abort)
+    await pause(clock, Math.max(0, restMs), woken.signal)
+    woken.release()
   }
 
   /** R1. */

@@ -156,7 +156,11 @@ export class ReconcileResponder {
     { from, signal }: SessionAsked,
     action: (domain: Domain) => Promise<T>
   ): Promise<T> {
-    await orAbort(this.#components.store.fingerprints.completed, signal, () => signal.reason)
+    const { fingerprints } = this.#components.store
+    // That may take long: the asker has others to go to.
+    if (fingerprints.trouble !== undefined)
+      throw new ServeError('not-ready', `the records here cannot be counted: ${fingerprints.trouble}`)
+    await orAbort(fingerprints.completed, signal, () => signal.reason)
     return action(this.#domain(kind, from))
   }
 

@@ -25,7 +25,7 @@ import { type DomainKind, domainOnWire } from './domains.ts'
 import { Exchange, type Moved } from './exchange.ts'
 import type { NodeSums } from './node-sums.ts'
 import { packFingerprints, packSums, type SentHead, unpackDifferences, unpackHeads } from './packing.ts'
-import type { SessionProgress } from './progress.ts'
+import { type SessionProgress, waiting } from './progress.ts'
 import { SessionCalls } from './session-calls.ts'
 import { listedAtOnce, maxFingerprints, maxListedNode, maxNodes, maxParents } from './session-limits.ts'
 import { allSlots, childrenOf, isLeaf, rootNode, slotsOf } from './slot-tree.ts'
@@ -73,7 +73,7 @@ export interface SessionResult {
  */
 export async function reconcile(components: SessionComponents, init: SessionInit): Promise<SessionResult> {
   init.signal.throwIfAborted()
-  await orAbort(components.store.fingerprints.completed, init.signal, () => init.signal.reason)
+  await counted(components.store, init)
   const { clock, logger } = components
   const { member, kind } = init
   const traffic: Traffic = { sentBytes: 0, receivedBytes: 0 }
@@ -93,6 +93,21 @@ export async function reconcile(components: SessionComponents, init: SessionInit
     logger.debug('reconciling ended early', { ...told(), error: String(error) })
     throw error
   }
+}
+
+/** Resolves when all that is held here is counted. Throws when the signal aborts. */
+async function counted(
+  { fingerprints }: Pick<Store, 'fingerprints'>,
+  { signal, progress }: Pick<SessionInit, 'signal' | 'progress'>
+): Promise<void> {
+  if (fingerprints.isComplete) return
+  const { trouble } = fingerprints
+  waiting(
+    progress,
+    trouble === undefined ? 'its records to be counted' : `its records to be counted (${trouble})`
+  )
+  await orAbort(fingerprints.completed, signal, () => signal.reason)
+  waiting(progress, undefined)
 }
 
 /** A node in which the two sides differ. */

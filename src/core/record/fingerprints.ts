@@ -34,6 +34,10 @@ export function slotOf(position: Uint8Array): number {
 export interface FingerprintIndex {
   /** Resolves when all records are counted: some stores are not done with that when they open. */
   readonly completed: Promise<unknown>
+  /** Whether all records are counted now. */
+  readonly isComplete: boolean
+  /** Why they could not be counted when that was last tried, in words; undefined where nothing is amiss. */
+  readonly trouble: string | undefined
   /** What the slots from `first` to before `end` hold together. */
   sum(first: number, end: number): FingerprintSum
   /** Positions of the records that are damaged, in the slots from `first` to before `end`, in no order. */
@@ -46,14 +50,18 @@ export class Fingerprints implements FingerprintIndex {
   readonly #damaged = new Map<string, Uint8Array>()
   #completed = resolved()
   #isComplete = true
+  #trouble: string | undefined
 
   get completed(): Promise<unknown> {
     return this.#completed.promise
   }
 
-  /** Whether all records are counted now. */
   get isComplete(): boolean {
     return this.#isComplete
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble
   }
 
   /** From now on, until `complete`, there are records that are not counted yet. */
@@ -63,8 +71,14 @@ export class Fingerprints implements FingerprintIndex {
     this.#isComplete = false
   }
 
+  /** They could not be counted, for this reason. Who waits goes on waiting: a part must never pass for all. */
+  fail(reason: string): void {
+    this.#trouble = reason
+  }
+
   complete(): void {
     this.#isComplete = true
+    this.#trouble = undefined
     this.#completed.resolve(undefined)
   }
 

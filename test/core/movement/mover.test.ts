@@ -354,6 +354,39 @@ describe('the mover', () => {
     await world.settle(mover.stop())
   })
 
+  it('repairs all the same while what it holds cannot be counted, and reconciles as soon as it is', async () => {
+    const { world, store, mover } = make('a', 'found a; open +b +c; close')
+    store.fingerprints.begin()
+    store.fingerprints.fail('a bad disk')
+    await store.merge(recordOf('key', 1))
+    await store.damage(recordOf('key').position)
+    for (const name of ['b', 'c']) await world.host(name).store.mergeAll(recordsOf(20, 2))
+    await world.host('b').store.merge(recordOf('key', 2))
+    mover.start()
+    await world.time.run(70_000)
+    expect((await store.head(recordOf('key').position))?.version.time).toBe(2)
+    expect(world.begun).toBe('')
+    store.fingerprints.complete()
+    await world.time.run(5_000)
+    expect(store.usage().records).toBe(21)
+    await world.settle(mover.stop())
+    expect(world.time.pending).toBe(0)
+  })
+
+  it('says of a take that it waits until what is held is counted', async () => {
+    const { world, store, mover, reports } = make('d', joining)
+    store.fingerprints.begin()
+    store.fingerprints.fail('a bad disk')
+    mover.start()
+    await world.time.run(1_000)
+    expect(mover.transfers()).toMatchObject([
+      { kind: 'take', waitsFor: 'its records to be counted (a bad disk)' }
+    ])
+    store.fingerprints.complete()
+    await world.time.until(() => reports.length > 0, 10_000)
+    await world.settle(mover.stop())
+  })
+
   it('shows what it moves and what that waits for while it does, and nothing afterwards', async () => {
     const { world, store, mover, reports } = make('d', joining)
     const self = id('d').peerId

@@ -123,6 +123,19 @@ describe('a member that is asked to reconcile', () => {
     await expect(responder.streamNodes(stream, asked)).rejects.toMatchObject(overloaded)
   })
 
+  it('sends whoever asks to others where what it holds cannot be counted', async () => {
+    const { responder, asked, store } = make()
+    store.fingerprints.begin()
+    store.fingerprints.fail('a bad disk')
+    const list = { domain, nodes: [], fingerprints: nothing }
+    await expect(responder.listNodes(list, asked)).rejects.toMatchObject({
+      code: 'not-ready',
+      message: expect.stringContaining('a bad disk') as unknown
+    })
+    store.fingerprints.complete()
+    await responder.listNodes(list, asked)
+  })
+
   it('waits with its answer until all that it holds is counted', async () => {
     const { responder, asked, store } = make()
     store.fingerprints.begin()
