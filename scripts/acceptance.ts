@@ -10,6 +10,7 @@ import { fsyncFirst } from './acceptance/fsync-first.ts'
 import { killRounds } from './acceptance/kill-rounds.ts'
 import { membersUnderLoad } from './acceptance/members-under-load.ts'
 import { millionRecords } from './acceptance/million-records.ts'
+import { movement } from './acceptance/movement.ts'
 import { noiseAtThePort } from './acceptance/noise-at-the-port.ts'
 import { readAtOnce } from './acceptance/read-at-once.ts'
 import { realFiles } from './acceptance/real-files.ts'
@@ -21,6 +22,7 @@ const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'kill-rounds': killRounds,
   'members-under-load': membersUnderLoad,
   'million-records': millionRecords,
+  movement,
   'noise-at-the-port': noiseAtThePort,
   'read-at-once': readAtOnce,
   'real-files': realFiles,

@@ -9,7 +9,7 @@ import { startPeers, until, type PeerProcess } from '../../test/support/peers.ts
 import { createClient } from './library.ts'
 import { ExpectedRecords } from './expected-records.ts'
 import { expect, seen } from './report.ts'
-import { sessionsIn, trafficOf, type LoggedSession } from './sessions.ts'
+import { allEqual, sessionsIn, trafficOf, type LoggedSession } from './sessions.ts'
 
 const peerCount = 5
 
@@ -130,15 +130,6 @@ async function goAndReturn(
     `  of ${expected.records} records, ${going}: serves after ${readyMs} ms, has all after ${caughtUpMs} ms; ${trafficBytes} bytes in ${sessions().length} sessions, ${moved} records moved`
   )
   return { readyMs, caughtUpMs, trafficBytes }
-}
-
-/** Waits until each two have found each other equal. */
-async function allEqual(peers: readonly PeerProcess[]): Promise<void> {
-  const isEqual = (a: PeerProcess, b: PeerProcess): boolean =>
-    sessionsIn(a.running.stderr).some(session => session.with === b.peerId && session.wasEqual)
-  const look = (): boolean =>
-    peers.every((a, i) => peers.slice(i + 1).every(b => isEqual(a, b) || isEqual(b, a)))
-  await until('all to be found equal', () => Promise.resolve(look()), { timeoutMs })
 }
 
 async function putKeys(address: string, keys: readonly string[]): Promise<void> {
