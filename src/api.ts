@@ -287,17 +287,45 @@ export interface Emitter {
   on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void
 }
 
+/** A client that may connect: its peer id, in base58btc, alone or with what it may do. */
+export type AllowedClient =
+  | string
+  | {
+      readonly peerId: string
+      /** It may get, list and look around, and neither put nor delete, nor change the members. Default false. */
+      readonly readOnly?: boolean
+    }
+
+/**
+ * Who may connect, and as what, by peer id. With neither list it is whoever can, as whatever it says. As soon as one is
+ * given, all who are on none are shut out: with `allow` alone all clients, with `allowClients` alone all other members.
+ */
+export interface AllowLists {
+  /** Members of the cluster, and those that may join it. They may connect as clients too. */
+  readonly allow?: readonly string[]
+  /** Clients. One that is on `allow` too is a member. */
+  readonly allowClients?: readonly AllowedClient[]
+}
+
 export interface Peer extends KeyValueStore, Emitter {
   readonly peerId: string
   /** Where it listens, with its peer id; empty before it started. */
   readonly multiaddrs: string[]
   /** Resolves when the join is agreed and the peer serves; waits as long as that takes. */
   ready(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Puts these lists in the place of those that it was started with. Who is on none any more, or was a member and is
+   * not, is disconnected at once; who is new gets in. Taking a member off the list does not remove it from the
+   * cluster: `remove` does. Throws ERR_INVALID, and then the lists in force stay.
+   */
+  setAllowed(lists: AllowLists): void
   /** Stops. It stays a member: stopping is not leaving. */
   stop(): Promise<void>
 }
 
 export interface Client extends KeyValueStore {
+  /** What the lists of peers know it by: another one each time, unless it was given an identity. */
+  readonly peerId: string
   /** Closes all connections. */
   close(): Promise<void>
 }
@@ -326,7 +354,7 @@ export interface ClusterSettings {
   readonly scrubRate?: number
 }
 
-export interface PeerInit extends ClusterSettings {
+export interface PeerInit extends ClusterSettings, AllowLists {
   /** Where to listen. Default `/ip4/127.0.0.1/tcp/0`. */
   readonly listen?: readonly string[]
   /** Addresses to tell others instead of those listened on. */
@@ -335,8 +363,6 @@ export interface PeerInit extends ClusterSettings {
   readonly data?: string
   /** Pre-shared key of a private libp2p network, the contents of a key file. */
   readonly networkKey?: Uint8Array
-  /** Peer ids that may connect; all when left out. */
-  readonly allow?: readonly string[]
   readonly logger?: Logger
 }
 
@@ -345,6 +371,10 @@ export interface ClientInit {
   readonly peers: readonly string[]
   readonly network?: string
   readonly networkKey?: Uint8Array
+  /** Path of a file that `annulus identity new` has made: whose peer id it has. Left out: a new one each time. */
+  readonly identityFile?: string
+  /** The private key itself instead, as libp2p's `privateKeyToProtobuf` writes it. */
+  readonly privateKey?: Uint8Array
   /**
    * `direct` (the default): learns the topology and talks to replicas itself, and through a peer only to
    * those it cannot dial. `forward`: sends everything through one peer.

@@ -1,6 +1,6 @@
 /** `createClient`: a client with a libp2p node of its own. */
-import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Client, ClientInit } from './api.ts'
+import { clientIdentity } from './client-identity.ts'
 import { ClientCore } from './core/client.ts'
 import { makeNode } from './make-node.ts'
 import { systemClock, systemRandom } from './libp2p/system.ts'
@@ -10,12 +10,12 @@ import { MemoryStore } from './storage/memory.ts'
 
 /**
  * Connects to the first of the peers that answers. Throws `AnnulusError`: ERR_INVALID, ERR_UNREACHABLE where
- * none answers, ERR_CONFIG where one refuses.
+ * none answers, ERR_CONFIG where one refuses, ERR_FORBIDDEN where their lists do not let this client in.
  */
 export async function createClient(init: ClientInit): Promise<Client> {
   checkClientInit(init)
   const { libp2p, transport } = await makeNode({
-    privateKey: await generateKeyPair('Ed25519'),
+    privateKey: await clientIdentity(init),
     networkKey: init.networkKey
   })
   await libp2p.start()

@@ -1,6 +1,7 @@
 /** `createPeer`: a peer with a libp2p node of its own. */
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { accessOf } from './access-lists.ts'
 import type { Peer, PeerInit } from './api.ts'
 import { AnnulusError } from './core/errors.ts'
 import { identityKeyName } from './core/identity.ts'
@@ -37,10 +38,9 @@ export async function createPeer(init: PeerInit = {}, internals: PeerInternals =
   let libp2p: Libp2p | undefined
   try {
     const privateKey = await identityOf(store)
-    const { listen = defaultListen, announce = [], networkKey, allow } = init
-    const onTurnedAway = (peerId: string, count: number): void =>
-      logger.warn('turned away who is not on the allow list', { peerId, count })
-    const node = await makeNode({ privateKey, listen, announce, networkKey, allow, onTurnedAway })
+    const { listen = defaultListen, announce = [], networkKey } = init
+    const access = accessOf(init, logger)
+    const node = await makeNode({ privateKey, listen, announce, networkKey, access })
     libp2p = node.libp2p
     await startListening(libp2p, listen)
     const ports = { transport: node.transport, clock: systemClock(internals.clockSkewMs) }
@@ -50,6 +50,7 @@ export async function createPeer(init: PeerInit = {}, internals: PeerInternals =
         store,
         random: systemRandom,
         logger,
+        access,
         release: async () => node.libp2p.stop()
       },
       peerCoreInit(init)

@@ -1,5 +1,6 @@
 /** A libp2p node from a user's settings, with errors that say which of them is wrong. */
 import type { PrivateKey } from '@libp2p/interface'
+import type { Access } from './core/access.ts'
 import { AnnulusError } from './core/errors.ts'
 import { createNode, type Node } from './libp2p/node.ts'
 
@@ -8,17 +9,15 @@ export interface NodeSettings {
   readonly listen?: readonly string[]
   readonly announce?: readonly string[]
   readonly networkKey?: Uint8Array | undefined
-  readonly allow?: readonly string[] | undefined
-  readonly onTurnedAway?: (peerId: string, count: number) => void
+  readonly access?: Access
 }
 
 /** Makes a node, not yet started. Throws ERR_INVALID where the network key is none. */
-export async function makeNode({ networkKey, allow, ...settings }: NodeSettings): Promise<Node> {
+export async function makeNode({ networkKey, ...settings }: NodeSettings): Promise<Node> {
   try {
     return await createNode({
       ...settings,
-      ...(networkKey === undefined ? {} : { networkKey }),
-      ...(allow === undefined ? {} : { allow })
+      ...(networkKey === undefined ? {} : { networkKey })
     })
   } catch (error) {
     if (networkKey === undefined) throw error

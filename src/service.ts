@@ -3,7 +3,9 @@
  * transport, an encrypter, a muxer and identify; its peer id is the peer's.
  */
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
+import { accessOf } from './access-lists.ts'
 import type {
+  AllowLists,
   CallOptions,
   Change,
   ChangeOptions,
@@ -23,6 +25,7 @@ import type {
   RestoreOptions,
   Status
 } from './api.ts'
+import type { Access } from './core/access.ts'
 import { AnnulusError } from './core/errors.ts'
 import { EventEmitter } from './core/emitter.ts'
 import type { Store } from './core/ports.ts'
@@ -38,7 +41,7 @@ import { MemoryStore } from './storage/memory.ts'
 /** Settings of the service: what concerns the node itself is the node's. */
 export interface ServiceInit
   extends
-    Omit<PeerInit, 'listen' | 'announce' | 'networkKey' | 'allow'>,
+    Omit<PeerInit, 'listen' | 'announce' | 'networkKey'>,
     Pick<TransportInit, 'protocolPrefix' | 'logPrefix'> {}
 
 /** For the field of that name among a libp2p node's `services`. */
@@ -57,6 +60,7 @@ export class AnnulusService implements Peer, Startable {
   readonly #init: ServiceInit
   /** Outlives the peer, so that one may listen before the node starts and after it was started anew. */
   readonly #events: EventEmitter
+  readonly #access: Access
   #peer: PeerCore | undefined
 
   constructor(components: TransportComponents, init: ServiceInit) {
@@ -65,6 +69,7 @@ export class AnnulusService implements Peer, Startable {
     this.#components = components
     this.#init = init
     this.#events = new EventEmitter({ logger: init.logger ?? silentLogger })
+    this.#access = accessOf(init, init.logger ?? silentLogger)
   }
 
   /** libp2p calls it before the node listens: there is nothing to do yet. */
@@ -85,7 +90,8 @@ export class AnnulusService implements Peer, Startable {
           clock: systemClock(),
           random: systemRandom,
           logger,
-          events: this.#events
+          events: this.#events,
+          access: this.#access
         },
         peerCoreInit(this.#init)
       )
@@ -112,6 +118,10 @@ export class AnnulusService implements Peer, Startable {
 
   on<K extends keyof Events>(event: K, listener: (event: Events[K]) => void): () => void {
     return this.#events.on(event, listener)
+  }
+
+  setAllowed(lists: AllowLists): void {
+    this.#access.set(lists)
   }
 
   async ready(options?: { readonly signal?: AbortSignal }): Promise<void> {

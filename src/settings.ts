@@ -1,6 +1,6 @@
 /** Checks of what users pass to `createPeer`, `annulus` and `createClient`. Throws ERR_INVALID. */
-import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { readRoles } from './access-lists.ts'
 import type { ClientInit, PeerInit } from './api.ts'
 import type { PeerCoreInit } from './core/peer.ts'
 import { AnnulusError } from './core/errors.ts'
@@ -16,7 +16,7 @@ export function checkPeerInit(init: PeerInit): void {
   checkWhole('transferRate', init.transferRate, minTransferBytesPerSecond, Number.MAX_SAFE_INTEGER)
   checkWhole('scrubRate', init.scrubRate, 0, Number.MAX_SAFE_INTEGER)
   for (const name of ['listen', 'announce', 'join'] as const) checkAddresses(name, init[name] ?? [])
-  checkPeerIds('allow', init.allow ?? [])
+  readRoles(init)
 }
 
 /** What the core is told of the settings: those that were given. */
@@ -68,17 +68,6 @@ function checkAddresses(name: string, addresses: readonly string[]): void {
         `"${name}" has "${address}", which is no multiaddr such as /ip4/127.0.0.1/tcp/4001`,
         error
       )
-    }
-  }
-}
-
-function checkPeerIds(name: string, peerIds: readonly string[]): void {
-  checkList(name, peerIds)
-  for (const peerId of peerIds) {
-    try {
-      peerIdFromString(peerId)
-    } catch (error) {
-      throw invalid(`"${name}" has "${peerId}", which is no peer id`, error)
     }
   }
 }

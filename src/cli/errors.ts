@@ -42,6 +42,7 @@ const adviceByCode: Record<ErrorCode, string> = {
   ERR_STORE: 'check the folder, its permissions and the free space, or give another with --data',
   ERR_STORE_LOCKED: 'stop the other process, or give another folder with --data',
   ERR_DUPLICATE: 'stop the other peer, or start this one with a new folder',
+  ERR_FORBIDDEN: 'have its peer id put on the lists of the peers, see annulus help identity',
   ERR_REFUSED: 'see annulus status',
   ERR_LISTEN: 'give another address with --listen',
   ERR_STOPPED: 'start it again',

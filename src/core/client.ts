@@ -21,6 +21,7 @@ import type {
   RestoreOptions,
   Status
 } from '../api.ts'
+import { openAccess } from './access.ts'
 import type { Forward, ForwardAnswer, Petition } from '../wire/generated/messages.ts'
 import {
   checkCall,
@@ -131,10 +132,14 @@ export class ClientCore implements Client {
     )
     const catchUp = new CatchUp({ calls: this.#calls, log: this.#log, logger })
     const fetchLog = { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) } as const
-    this.#dispatcher = new Dispatcher({ log: this.#log, catchUp, logger }, { fetchLog })
+    this.#dispatcher = new Dispatcher({ log: this.#log, catchUp, access: openAccess(), logger }, { fetchLog })
   }
 
-  /** Reaches a peer and learns the topology. Throws ERR_UNREACHABLE, ERR_CONFIG. */
+  get peerId(): string {
+    return this.#components.transport.peerId
+  }
+
+  /** Reaches a peer and learns the topology. Throws ERR_UNREACHABLE, ERR_CONFIG, ERR_FORBIDDEN. */
   async start(options?: UserCallOptions): Promise<void> {
     await this.#components.transport.start({
       greeting: () => this.#greeting(),
@@ -325,9 +330,12 @@ export class ClientCore implements Client {
     return topology !== undefined && this.#contact.canReachEnough(topology, key, options.consistency)
   }
 
-  /** What surely had no effect, for want of replicas that this client can reach, a peer may still do. */
+  /** What surely had no effect, as this client cannot reach enough replicas or may not write there, a peer may still do. */
   #mayForward(error: unknown, order: Order): boolean {
-    return error instanceof AnnulusError && !error.indefinite && !this.#canCoordinate(order)
+    if (!(error instanceof AnnulusError) || error.indefinite) return false
+    // One that may only read cannot see to it that a quorum holds what it has found; a peer can.
+    const cannotWriteBack = order.operation === 'get' && error.code === 'ERR_FORBIDDEN'
+    return cannotWriteBack || !this.#canCoordinate(order)
   }
 
   /** Asks for a change of the members until the topology shows it. */
@@ -337,6 +345,7 @@ export class ClientCore implements Client {
     options: ChangeOptions = {}
   ): Promise<void> {
     let wasAsked = false
+    let wasNoted = false
     let told = ''
     await this.#ongoing.run(checkChange(options), async signal => {
       const call = { deadlineMs: petitionTimeoutMs, signal }
@@ -347,12 +356,13 @@ export class ClientCore implements Client {
           if (now === undefined || isGone(now)) return
           wasAsked = true
           const waiting = await this.#petition(wish(member), call)
+          wasNoted = true
           if (waiting !== told && waiting !== '') options.onWaiting?.((told = waiting))
           await sleep(this.#components.clock, petitionPauseMs, signal)
           await this.#contact.refresh(call)
         }
       } catch (error) {
-        throw wasAsked ? asOpenChange(error) : error
+        throw wasNoted || (wasAsked && !isForbidden(error)) ? asOpenChange(error) : error
       }
     })
   }
@@ -411,6 +421,11 @@ function toMessage(order: Order): (timeoutMs: number) => Forward {
 /** Whether a request failed since no channel could be opened; a dial that nobody answers takes its whole time. */
 function isUndialable({ failure, delivered }: TransportError): boolean {
   return failure === 'unreachable' || (failure === 'timeout' && !delivered)
+}
+
+/** Whether whoever was asked did not even take note of it. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof AnnulusError && error.code === 'ERR_FORBIDDEN'
 }
 
 /** A change that was asked for may be made although its caller has not heard of it. */

@@ -192,6 +192,7 @@ export class Contact {
     const { signal } = this.#stopping
     const reasons: string[] = []
     let failedLately: Remote | undefined
+    let isShutOut = false
     for (const address of this.#candidates()) {
       signal.throwIfAborted()
       try {
@@ -200,14 +201,18 @@ export class Contact {
         failedLately ??= remote
       } catch (error) {
         if (!(error instanceof TransportError)) throw error
-        if (error.refusal !== undefined && error.refusal.code !== 'busy') {
-          throw new AnnulusError('ERR_CONFIG', `${address} refused this client: ${error.refusal.reason}`)
+        const code = error.refusal?.code ?? 'busy'
+        // The next one may have room, or other lists.
+        if (code !== 'busy' && code !== 'role') {
+          throw new AnnulusError('ERR_CONFIG', `${address} refused this client: ${error.refusal!.reason}`)
         }
+        isShutOut ||= code === 'role'
         reasons.push(`${address}: ${error.message}`)
       }
     }
     if (failedLately === undefined) {
-      throw new AnnulusError('ERR_UNREACHABLE', `no peer could be reached (${reasons.join('; ')})`)
+      const code = isShutOut ? 'ERR_FORBIDDEN' : 'ERR_UNREACHABLE'
+      throw new AnnulusError(code, `no peer could be reached (${reasons.join('; ')})`)
     }
     await sleep(clock, retryPauseMs, signal)
     return (this.#remote = failedLately)
@@ -258,7 +263,7 @@ function neededOf(consistency: Consistency, replicas: number): number {
 
 /** Whether no other peer would do better, or is to be asked. */
 function isFinal({ failure }: TransportError): boolean {
-  return failure === 'aborted' || failure === 'overloaded' || failure === 'bad-request'
+  return ['aborted', 'overloaded', 'bad-request', 'forbidden'].includes(failure)
 }
 
 const livenessNames: Readonly<Record<WireLiveness, MemberLiveness>> = {
@@ -275,6 +280,8 @@ function asUserError(error: TransportError, indefinite: boolean): AnnulusError {
       return new AnnulusError('ERR_ABORTED', 'aborted by the caller', init)
     case 'overloaded':
       return new AnnulusError('ERR_OVERLOADED', `the peer is over a limit: ${error.message}`, init)
+    case 'forbidden':
+      return new AnnulusError('ERR_FORBIDDEN', error.message, init)
     case 'bad-request':
       return new AnnulusError('ERR_INTERNAL', `the peer did not understand: ${error.message}`, init)
     default:

@@ -18,6 +18,10 @@ export const errorTable = {
   ERR_STORE: { exitCode: 1, about: 'the data folder cannot be used' },
   ERR_STORE_LOCKED: { exitCode: 1, about: 'another process uses the data folder' },
   ERR_DUPLICATE: { exitCode: 1, about: 'another process runs with this identity: a copied data folder' },
+  ERR_FORBIDDEN: {
+    exitCode: 1,
+    about: 'the lists of a peer do not let this client do that; nothing was done'
+  },
   ERR_REFUSED: { exitCode: 1, about: 'the cluster refused a change of its members' },
   ERR_LISTEN: { exitCode: 1, about: 'an address cannot be listened on' },
   ERR_STOPPED: { exitCode: 1, about: 'the peer or client has been stopped' },

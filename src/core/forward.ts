@@ -59,6 +59,11 @@ export function toForward(order: Order, timeoutMs: number): Forward {
   }
 }
 
+/** Whether it stores something. */
+export function isChange({ operation }: Pick<Forward, 'operation'>): boolean {
+  return operation !== WireOperation.OPERATION_GET
+}
+
 /** For how long a peer that stops goes on with what it has begun for clients, in ms: many times what most take. */
 const finishMs = 2_000
 

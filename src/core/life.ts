@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import type { TransferEvent } from '../api.ts'
+import { openAccess, type Access } from './access.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
@@ -42,6 +43,8 @@ import { Reporter } from './topology/reporter.ts'
 import { Steward } from './topology/steward.ts'
 
 export interface LifeComponents {
+  /** See DispatcherComponents. */
+  readonly access?: Access
   readonly clock: Clock
   readonly random: Random
   readonly transport: Transport
@@ -212,8 +215,9 @@ export class Life {
     )
     this.restorer = new Restorer({ calls, log, random, liveness, logger }, { self })
     const catchUp = new CatchUp({ calls, log, logger })
+    const access = components.access ?? openAccess()
     this.dispatcher = new Dispatcher(
-      { log, catchUp, logger, sent: this.sent },
+      { log, catchUp, access, logger, sent: this.sent },
       { ...this.#routes(), ...init.routes }
     )
   }
@@ -291,6 +295,7 @@ export class Life {
       writeRecord: {
         atEpoch: true,
         roles: 'all',
+        changes: () => true,
         serve: message => load.during(replica.writeRecord(message))
       },
       // The envelope brings the log: there is nothing to add.
@@ -310,7 +315,12 @@ export class Life {
         roles: 'peers',
         serve: (message, asked) => this.#acceptor.handleAccept(asked.from, message)
       },
-      petition: { atEpoch: false, roles: 'all', serve: (message, asked) => this.#petition(message, asked) },
+      petition: {
+        atEpoch: false,
+        roles: 'all',
+        changes: () => true,
+        serve: (message, asked) => this.#petition(message, asked)
+      },
       report: {
         atEpoch: true,
         roles: 'peers',

@@ -93,7 +93,8 @@ async function fetchLog(
 }
 
 function throwIfFinal(refusal: Refusal, address: string): void {
-  if (refusal.code === 'busy') return
+  // There may be room later, and lists may change.
+  if (refusal.code === 'busy' || refusal.code === 'role') return
   const code = refusal.code === 'duplicate' ? 'ERR_DUPLICATE' : 'ERR_CONFIG'
   throw new AnnulusError(code, `${address} refused this peer: ${refusal.reason}`)
 }

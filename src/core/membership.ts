@@ -2,6 +2,7 @@
  * Keeps a peer a member: founds a cluster or joins one, comes back after a restart, and joins anew, with a new
  * life and an empty store, when the others removed it or its store lost what it had acknowledged.
  */
+import type { Access } from './access.ts'
 import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
@@ -36,6 +37,8 @@ const partingPauseMs = 500
 const clusterIdBytes = 16
 
 export interface MembershipComponents {
+  /** See DispatcherComponents. */
+  readonly access?: Access
   readonly clock: Clock
   readonly random: Random
   readonly transport: Transport

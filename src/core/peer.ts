@@ -3,6 +3,7 @@
  * now, and opens its channels only to those who belong here. src/libp2p puts it on a real network.
  */
 import type {
+  AllowLists,
   CallOptions as UserCallOptions,
   Change,
   ChangeOptions,
@@ -21,11 +22,12 @@ import type {
   RestoreOptions,
   Status
 } from '../api.ts'
+import { openAccess, type Access } from './access.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
 import { describeCluster, membersOf, toJson, troubleOf, type MembersView } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
-import { Orders } from './forward.ts'
+import { isChange, Orders } from './forward.ts'
 import { KnownPeers } from './known-peers.ts'
 import type { Life } from './life.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
@@ -66,6 +68,8 @@ export interface PeerComponents {
   readonly logger: Logger
   /** Ends what the peer stands on, after all else has ended. */
   readonly release?: () => Promise<void>
+  /** Who may connect, as what; everybody where it is left out. */
+  readonly access?: Access
   /** Where a user may have begun to listen before; made here where left out. */
   readonly events?: EventEmitter
 }
@@ -79,6 +83,8 @@ export class PeerCore implements Peer {
   /** What `on` listens to. */
   readonly events: EventEmitter
   readonly #components: PeerComponents
+  readonly #access: Access
+  readonly #forgetAccess: () => void
   readonly #version: string
   readonly #membership: Membership
   readonly #knownPeers: KnownPeers
@@ -90,12 +96,13 @@ export class PeerCore implements Peer {
 
   constructor(components: PeerComponents, init: PeerCoreInit) {
     this.#components = components
+    this.#access = components.access ?? openAccess()
     this.#version = init.version
     this.events = components.events ?? new EventEmitter(components)
     this.#ongoing = new Ongoing(components, { stopped: stoppedMessage })
     this.#orders = new Orders(components)
     this.#membership = new Membership(
-      { ...components, events: this.events },
+      { ...components, access: this.#access, events: this.events },
       { ...init, routes: this.#routes() }
     )
     this.#knownPeers = new KnownPeers({
@@ -105,6 +112,7 @@ export class PeerCore implements Peer {
       members: () => this.#membership.log.current?.current.map(({ peerId }) => peerId)
     })
     this.events.on('topology', () => this.#knownPeers.changed())
+    this.#forgetAccess = this.#access.onChange(() => this.#closeToUnlisted())
   }
 
   get peerId(): string {
@@ -257,6 +265,11 @@ export class PeerCore implements Peer {
     )
   }
 
+  /** Throws ERR_INVALID, and then the lists in force stay. */
+  setAllowed(lists: AllowLists): void {
+    this.#access.set(lists)
+  }
+
   async #change(wish: () => PetitionWish, options: ChangeOptions = {}): Promise<void> {
     const { onWaiting } = options
     await this.#ongoing.run(checkChange(options), async signal =>
@@ -288,6 +301,7 @@ export class PeerCore implements Peer {
       const { transport, store, logger } = this.#components
       this.#stop.abort(new AnnulusError('ERR_STOPPED', stoppedMessage))
       await this.#ongoing.stop()
+      this.#forgetAccess()
       this.#knownPeers.stop()
       await this.#knownPeers.save().catch((error: unknown) => {
         logger.debug('could not keep the addresses of the members', { error: String(error) })
@@ -306,6 +320,9 @@ export class PeerCore implements Peer {
       greeting: () => this.#greeting(),
       admit: remote => this.#admit(remote),
       serve: async (body, context) => {
+        // The lists may have changed since it greeted, and its channel not be closed yet.
+        const refusal = this.#access.refusalOf(context.from)
+        if (refusal !== undefined) throw new ServeError('forbidden', refusal.reason)
         const life = this.#membership.life
         if (life === undefined)
           throw new ServeError('not-ready', 'this peer is between two lives, or stopping')
@@ -334,8 +351,22 @@ export class PeerCore implements Peer {
   }
 
   #admit(remote: Remote): Refusal | undefined {
-    const own = this.#greeting()
-    return refusalOf(own, remote)
+    const refusal = this.#access.refusalOf(remote)
+    if (refusal !== undefined) this.#access.turnAway(remote.peerId, refusal.reason)
+    return refusal ?? refusalOf(this.#greeting(), remote)
+  }
+
+  #closeToUnlisted(): void {
+    const { transport, logger } = this.#components
+    for (const remote of transport.remotes()) {
+      const refusal = this.#access.refusalOf(remote)
+      if (refusal === undefined) continue
+      logger.info('closes the channels to one that the allow lists no longer let in', {
+        peerId: remote.peerId,
+        reason: refusal.reason
+      })
+      transport.disconnect(remote.peerId)
+    }
   }
 
   #routes(): MembershipInit['routes'] {
@@ -343,6 +374,7 @@ export class PeerCore implements Peer {
       forward: {
         atEpoch: false,
         roles: 'all',
+        changes: isChange,
         serve: (message, asked) => this.#orders.serve(this.#life().coordinator, message, asked)
       },
       describe: {
@@ -362,6 +394,8 @@ export class PeerCore implements Peer {
       restore: {
         atEpoch: false,
         roles: 'all',
+        // Without it, it is only asked what it would come to.
+        changes: ({ acceptLoss }) => acceptLoss !== '',
         serve: (message, { signal }) => asServed(() => serveRestore(this.#life().restorer, message, signal))
       }
     }

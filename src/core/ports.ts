@@ -82,7 +82,7 @@ export interface TransportHandlers {
 }
 
 export interface Refusal {
-  readonly code: 'protocol' | 'network' | 'cluster' | 'duplicate' | 'busy'
+  readonly code: 'protocol' | 'network' | 'cluster' | 'duplicate' | 'busy' | 'role'
   readonly reason: string
 }
 
@@ -126,6 +126,7 @@ export type TransportFailure =
   | 'overloaded' // the other end, or this one, is over a limit: not begun
   | 'not-ready' // the other end is starting or stopping: not begun
   | 'bad-request' // the other end did not understand: not begun
+  | 'forbidden' // the other end does not let this one do it: not begun
   | 'aborted' // by the caller's signal
   | 'timeout' // no answer in time
   | 'lost' // the channel closed before the answer
@@ -150,7 +151,7 @@ export class TransportError extends Error {
 /** Thrown by a handler to answer a request with an error. */
 export class ServeError extends Error {
   override readonly name = 'ServeError'
-  readonly code: 'overloaded' | 'bad-request' | 'internal' | 'not-ready'
+  readonly code: 'overloaded' | 'bad-request' | 'internal' | 'not-ready' | 'forbidden'
 
   constructor(code: ServeError['code'], message: string) {
     super(message)

@@ -10,7 +10,13 @@ import { maxInFlight, maxQueuedRequestBytes } from './limits.ts'
 import { FixedFrame, type Outbox, type Outgoing } from './outbox.ts'
 
 /** The numbers of `ErrorCode` in frame.proto. */
-export const errorCode = { overloaded: 1, 'bad-request': 2, internal: 3, 'not-ready': 4 } as const
+export const errorCode = {
+  overloaded: 1,
+  'bad-request': 2,
+  internal: 3,
+  'not-ready': 4,
+  forbidden: 5
+} as const
 
 export interface CallsInit {
   readonly outbox: Outbox
@@ -114,6 +120,8 @@ export class Calls {
         return ['bad-request', message, false]
       case errorCode['not-ready']:
         return ['not-ready', message, false]
+      case errorCode.forbidden:
+        return ['forbidden', message, false]
       default:
         return ['internal', message, true]
     }

@@ -19,6 +19,8 @@ export interface DialerComponents {
 }
 
 export interface DialerInit {
+  /** This peer's id, by which the other end may know it. */
+  readonly self: string
   /** The protocol's full name. */
   readonly protocol: string
   /** Aborts all that is under way. */
@@ -33,12 +35,14 @@ export interface OpenedStream {
 export class Dialer {
   readonly #connectionManager: ConnectionManager
   readonly #addresses: SignedAddressBook
+  readonly #self: string
   readonly #protocol: string
   readonly #signal: AbortSignal
 
   constructor(components: DialerComponents, init: DialerInit) {
     this.#connectionManager = components.connectionManager
     this.#addresses = components.addresses
+    this.#self = init.self
     this.#protocol = init.protocol
     this.#signal = init.signal
   }
@@ -116,7 +120,10 @@ export class Dialer {
 
   #unreachable(name: string, error: unknown): TransportError {
     if (this.#signal.aborted) return notDelivered('unreachable', 'this transport has been stopped')
-    return notDelivered('unreachable', `${name} cannot be reached: ${describe(error, this.#protocol)}`)
+    return notDelivered(
+      'unreachable',
+      `${name} cannot be reached: ${describe(error, this.#protocol, this.#self)}`
+    )
   }
 }
 
@@ -163,9 +170,9 @@ const handshakeErrors = new Set([
 class HandshakeError extends Error {}
 
 /** Why a dial failed, in a few words. Of several addresses the reasons are listed once each. */
-function describe(error: unknown, protocol: string): string {
+function describe(error: unknown, protocol: string, self: string): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
-    return [...new Set(error.errors.map(one => describe(one, protocol)))].join('; ')
+    return [...new Set(error.errors.map(one => describe(one, protocol, self)))].join('; ')
   }
   if (error instanceof TransportError) return error.message
   const message = messageOf(error)
@@ -176,9 +183,9 @@ function describe(error: unknown, protocol: string): string {
   if (error.name === 'TimeoutError' || error.name === 'AbortError')
     return `no answer within ${dialTimeoutMs} ms`
   if (error.name === 'NoValidAddressesError') return 'no address of it is known'
-  if (error.name === 'DialDeniedError') return 'it is not on the allow list of this end'
+  if (error.name === 'DialDeniedError') return 'it is no member by the allow lists of this end'
   if (error instanceof HandshakeError || handshakeErrors.has(error.name)) {
-    return `the handshake failed (${message}); likely it has another private network key, or its allow list lacks this peer`
+    return `the handshake failed (${message}); likely it has another private network key, or its allow lists lack this end, ${self}`
   }
   return message
 }

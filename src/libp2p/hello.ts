@@ -45,7 +45,8 @@ const refusalCode: Record<HelloRefusal['code'], number> = {
   cluster: 3,
   duplicate: 4,
   busy: 5,
-  superseded: 6
+  superseded: 6,
+  role: 7
 }
 
 const refusalNames = new Map(
@@ -53,8 +54,20 @@ const refusalNames = new Map(
   Object.entries(refusalCode).map(([name, code]) => [code, name as HelloRefusal['code']])
 )
 
+/** What is told to one that the allow lists keep out: nothing but that. */
+const nobody: Greeting = {
+  network: '',
+  clusterId: '',
+  generation: 0,
+  role: 'peer',
+  life: '',
+  boot: 0,
+  epoch: 0
+}
+
 export function encodeHello(own: Introduction, refusal?: HelloRefusal): Uint8Array {
-  const { greeting } = own
+  const isKeptOut = refusal?.code === 'role'
+  const greeting = isKeptOut ? nobody : own.greeting
   return Hello.encode({
     protocol: protocolVersion,
     network: greeting.network,
@@ -67,7 +80,7 @@ export function encodeHello(own: Introduction, refusal?: HelloRefusal): Uint8Arr
     lane: own.lane === 'main' ? Lane.LANE_MAIN : Lane.LANE_BULK,
     refusal: refusal?.reason.slice(0, maxReasonLength) ?? '',
     refusalCode: refusal === undefined ? 0 : refusalCode[refusal.code],
-    address: own.address,
+    address: isKeptOut ? new Uint8Array(0) : own.address,
     software: own.software,
     instance: own.instance
   })

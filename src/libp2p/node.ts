@@ -6,15 +6,16 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
-import type { ConnectionGater, ConnectionProtector, Libp2p, PeerId, PrivateKey } from '@libp2p/interface'
+import type { ConnectionProtector, Libp2p, PrivateKey } from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
+import type { Access } from '../core/access.ts'
 import { maxMembers } from '../core/limits.ts'
+import { closeUnlisted, gaterOf } from './gater.ts'
 import { dialTimeoutMs, maxConnectionsPerHostAndSecond, maxPeers, maxStreamWindowBytes } from './limits.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { Libp2pTransport, type TransportComponents, type TransportInit } from './transport.ts'
-import { TurnedAway } from './turned-away.ts'
 import { withFewWindowUpdates } from './window-updates.ts'
 
 export interface NodeInit {
@@ -26,10 +27,8 @@ export interface NodeInit {
   readonly announce?: readonly string[]
   /** The bytes of a libp2p key file (`/key/swarm/psk/1.0.0/`): only nodes with the same one can connect. */
   readonly networkKey?: Uint8Array
-  /** Peer ids, in base58btc, that may connect or be dialled; all when left out. */
-  readonly allow?: readonly string[]
-  /** Told now and then of one that came and is not among those, and how many such there were since. */
-  readonly onTurnedAway?: (peerId: string, count: number) => void
+  /** Who may connect or be dialled; all when left out. */
+  readonly access?: Access
   readonly transport?: TransportInit
 }
 
@@ -54,7 +53,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
       withFewWindowUpdates(yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } }))
     ],
     ...(init.networkKey === undefined ? {} : { connectionProtector: protector(init.networkKey) }),
-    connectionGater: gater(init),
+    connectionGater: gaterOf(init.access),
     connectionManager: {
       maxConnections: maxPeers,
       maxIncomingPendingConnections: maxMembers,
@@ -71,33 +70,12 @@ export async function createNode(init: NodeInit): Promise<Node> {
       })
     }
   })
+  const { access } = init
+  access?.onChange(() => closeUnlisted(libp2p.getConnections(), access))
   return { libp2p, transport: libp2p.services.annulus.transport }
 }
 
 /** Nodes whose keys differ cannot even exchange their identities: the first bytes make no sense to either. */
 function protector(networkKey: Uint8Array): () => ConnectionProtector {
   return preSharedKey({ psk: networkKey })
-}
-
-function gater({ allow, onTurnedAway }: NodeInit): ConnectionGater {
-  // libp2p's own gater refuses private addresses in some builds; these are where clusters live.
-  const denyDialMultiaddr = (): boolean => false
-  if (allow === undefined) return { denyDialMultiaddr }
-  const allowed = new Set(allow)
-  const isDenied = (peerId: PeerId): boolean => !allowed.has(peerId.toString())
-  const turnedAway = new TurnedAway({
-    tell: (peerId, count) => onTurnedAway?.(peerId, count),
-    now: () => performance.now()
-  })
-  return {
-    denyDialMultiaddr,
-    denyDialPeer: isDenied,
-    // After the handshake of Noise, which proves the peer id, and before anything else is listened to.
-    denyInboundEncryptedConnection: peerId => {
-      if (!isDenied(peerId)) return false
-      turnedAway.add(peerId.toString())
-      return true
-    },
-    denyOutboundEncryptedConnection: isDenied
-  }
 }

@@ -84,7 +84,7 @@ export class Libp2pTransport implements Transport {
       self: this.peerId,
       dialer: new Dialer(
         { connectionManager, addresses: this.addresses },
-        { protocol: this.#protocol, signal: this.#stopping.signal }
+        { self: this.peerId, protocol: this.#protocol, signal: this.#stopping.signal }
       ),
       deadlines: this.#deadlines,
       workLimit: sharedWorkLimit(),

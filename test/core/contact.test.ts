@@ -15,7 +15,7 @@ const question = { listAddresses: {} }
 type Behaviour = 'answers' | 'silent' | { failure: TransportFailure; delivered: boolean }
 
 /** A client's contact among peers of one letter, each at an address of its name. */
-async function make(behaviours: Record<string, Behaviour | 'unreachable'>) {
+async function make(behaviours: Record<string, Behaviour | 'unreachable' | 'shuts out'>) {
   const time = new VirtualTime()
   const clock = new VirtualClock(time)
   const asked: string[] = []
@@ -23,6 +23,10 @@ async function make(behaviours: Record<string, Behaviour | 'unreachable'>) {
   const transport = {
     connect: (address: string) => {
       dialled.push(address)
+      if (behaviours[address] === 'shuts out') {
+        const refusal = { code: 'role', reason: 'it is on no list' } as const
+        return Promise.reject(new TransportError('refused', refusal.reason, { delivered: false, refusal }))
+      }
       return behaviours[address] === 'unreachable'
         ? Promise.reject(new TransportError('unreachable', 'nobody listens there', { delivered: false }))
         : Promise.resolve(remoteOf(address))
@@ -36,7 +40,7 @@ async function make(behaviours: Record<string, Behaviour | 'unreachable'>) {
       const behaviour = behaviours[name]!
       if (behaviour === 'answers') return Promise.resolve({ epoch: 1, done: {} })
       if (behaviour === 'silent') return new Promise(() => undefined)
-      if (behaviour === 'unreachable') throw new Error('was never connected')
+      if (behaviour === 'unreachable' || behaviour === 'shuts out') throw new Error('was never connected')
       return Promise.reject(new TransportError(behaviour.failure, 'x', { delivered: behaviour.delivered }))
     }
   }
@@ -98,6 +102,29 @@ describe('a contact', () => {
     const error = await time.settle(failureOf(contact.ask(question, options)))
     expect(error).toMatchObject({ code: 'ERR_UNREACHABLE' })
     expect(String(error)).toMatch(/a: nobody.*b: nobody/)
+  })
+})
+
+describe('a contact whose lists keep the client out', () => {
+  it('is passed over for one that lets it in', async () => {
+    const { time, contact, asked } = await make({ a: 'shuts out', b: 'answers' })
+    await time.settle(contact.ask(question, options))
+    expect(asked).toEqual(['b'])
+  })
+
+  it('is told of as such where there is no other', async () => {
+    const { time, contact } = await make({ a: 'shuts out', b: 'unreachable' })
+    const error = await time.settle(failureOf(contact.ask(question, options)))
+    expect(error).toMatchObject({ code: 'ERR_FORBIDDEN', indefinite: false })
+    expect(String(error)).toMatch(/a: it is on no list.*b: nobody/)
+  })
+
+  it('has the last word where it lets the client only read', async () => {
+    const forbidden = { failure: 'forbidden', delivered: false } as const
+    const { time, contact, asked } = await make({ a: forbidden, b: 'answers' })
+    const error = await time.settle(failureOf(contact.ask(question, options)))
+    expect(error).toMatchObject({ code: 'ERR_FORBIDDEN', indefinite: false })
+    expect(asked).toEqual(['a'])
   })
 })
 

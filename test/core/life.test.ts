@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Access, openAccess } from '../../src/core/access.ts'
 import { Life } from '../../src/core/life.ts'
 import { TransportError, type Refusal, type ServeContext, type Transport } from '../../src/core/ports.ts'
 import type { RequestBody } from '../../src/core/rpc-types.ts'
@@ -14,7 +15,7 @@ import { id, nameOf } from './topology/script.ts'
 type Kind = keyof RequestBody
 
 /** The life of one member of a log, among others that all refuse, or answer that it is done. */
-async function make(self: string, script: string) {
+async function make(self: string, script: string, access: Access = openAccess()) {
   const time = new VirtualTime()
   const log = await logOf(script)
   const sent: string[] = []
@@ -44,6 +45,7 @@ async function make(self: string, script: string) {
       transport,
       store: new MemoryStore(),
       log,
+      access,
       logger: silent
     },
     {
@@ -111,6 +113,29 @@ describe('a life', () => {
     expect((await ask({ listAddresses: {} }, 'b', 'client')).addresses).toBeDefined()
     expect((await ask({ fetchLog: { after: 0 } }, 'b', 'client')).log).toBeDefined()
     expect((await ask({ readVersion: { position } }, 'b', 'client')).version).toEqual({})
+  })
+
+  it('lets one that may only read do so, and change nothing, message by message', async () => {
+    const reader = id('c')
+    const roles = new Map([[reader.peerId, 'read-only' as const]])
+    const { ask, sent } = await make('a', 'found a; open +b; close', new Access({ read: () => roles }, {}))
+    const petition = { joinReplicas: 0, acceptLoss: false, relayed: false }
+    const changes: RequestBody[] = [
+      { writeRecord: { record: new Uint8Array(1) } },
+      { petition: { ...petition, leave: id('b') } },
+      { petition: { ...petition, remove: id('b') } }
+    ]
+    for (const request of changes) {
+      expect(await failureOf(ask(request, 'c', 'client')), JSON.stringify(request)).toMatchObject({
+        code: 'forbidden',
+        message: 'this client may only read'
+      })
+    }
+    expect((await ask({ readVersion: { position } }, 'c', 'client')).version).toEqual({})
+    expect((await ask({ readRecord: { position } }, 'c', 'client')).record).toBeDefined()
+    expect((await ask({ listAddresses: {} }, 'c', 'client')).addresses).toBeDefined()
+    expect((await ask({ fetchLog: { after: 0 } }, 'c', 'client')).log).toBeDefined()
+    expect(sent).toEqual([])
   })
 
   it('tells where it and the others listen, as far as it knows', async () => {

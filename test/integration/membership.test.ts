@@ -90,9 +90,9 @@ describe('a peer that joins', () => {
     await founder.ready()
     const refused = await startPeer({ join: [addressOf(founder)] })
     const { reason } = await next(refused, 'waiting')
-    expect(reason).toContain('allow list')
+    expect(reason).toContain(`its allow lists lack this end, ${refused.peerId}`)
     expect(warned[0]).toEqual([
-      'turned away who is not on the allow list',
+      expect.stringContaining('on no allow list of this peer: --allow names the members') as string,
       { peerId: refused.peerId, count: 1 }
     ])
     expect(stranger.peerId).not.toBe(peerId)

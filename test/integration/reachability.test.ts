@@ -1,6 +1,8 @@
 import { createServer } from 'node:net'
 import { generateKey } from '@libp2p/pnet'
 import { afterEach, describe, expect, it } from 'vitest'
+import { readRoles } from '../../src/access-lists.ts'
+import { Access } from '../../src/core/access.ts'
 import { createNode } from '../../src/libp2p/node.ts'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { introduce, startPair, startPeer, stopAll, text, timeoutMs } from './transports.ts'
@@ -163,7 +165,9 @@ describe('a private network', () => {
 describe('an allow list', () => {
   it('lets in who is on it, and nobody else', async () => {
     const [friend, stranger] = [await startPeer(), await startPeer()]
-    const guarded = await startPeer({ allow: [friend.id.peerId] })
+    const guarded = await startPeer({
+      access: new Access({ read: readRoles }, { allow: [friend.id.peerId] })
+    })
     await friend.transport.connect(guarded.address, { timeoutMs })
     await expect(stranger.transport.connect(guarded.address, { timeoutMs })).rejects.toMatchObject({
       failure: 'unreachable',

@@ -50,6 +50,14 @@ function introduce(changes: Partial<Introduction> = {}): Introduction {
 }
 
 describe('a greeting', () => {
+  it('tells one that the allow lists keep out nothing but that', () => {
+    const own = introduce({ greeting: { ...someGreeting, network: 'secret', clusterId: 'ab'.repeat(16) } })
+    const sent = encodeHello(own, { code: 'role', reason: 'it is on no allow list' })
+    expect(Hello.decode(sent)).toMatchObject({ network: '', clusterId: '', life: '', refusalCode: 7 })
+    expect(Hello.decode(sent).address).toHaveLength(0)
+    expect(decodeHello(sent, 'peer')).toEqual({ code: 'role', reason: 'it is on no allow list' })
+  })
+
   it('comes back as it was', () => {
     fc.assert(
       fc.property(greeting, fc.constantFrom('main' as const, 'bulk' as const), (said, lane) => {

@@ -154,8 +154,14 @@ export class Operation {
     return this.#shortOf(code, placement, tally, why)
   }
 
-  overloaded(placement: Placement, tally: Tally, why: (key: string) => string): AnnulusError {
-    return this.#shortOf('ERR_OVERLOADED', placement, tally, why)
+  /** So many replicas will not do it that waiting is of no use. */
+  hopeless(
+    code: 'ERR_OVERLOADED' | 'ERR_FORBIDDEN',
+    placement: Placement,
+    tally: Tally,
+    why: (key: string) => string
+  ): AnnulusError {
+    return this.#shortOf(code, placement, tally, why)
   }
 
   #shortOf(code: ErrorCode, placement: Placement, tally: Tally, why: (key: string) => string): AnnulusError {

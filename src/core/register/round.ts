@@ -29,7 +29,7 @@ export const maxRetryMs = 500
  */
 export const firstTryMs = 2_000
 
-/** A replica that says so often in a row that it is overloaded is not waited for. */
+/** A replica that says so often in a row that it is overloaded is not waited for; one that forbids it once. */
 export const overloadedTries = 3
 
 const noAnswer = 'no answer in time'
@@ -58,6 +58,8 @@ interface Asking {
   dueAt: number
   failures: number
   overloads: number
+  /** It does not let this client do it. */
+  isForbidden: boolean
   /** The round is not over before it has answered, failed or proved slow. */
   isAwaited: boolean
   /** What became of asking it, in words. */
@@ -96,6 +98,7 @@ export class Round {
       dueAt: Infinity,
       failures: 0,
       overloads: 0,
+      isForbidden: false,
       isAwaited: false,
       why: 'not asked'
     }))
@@ -152,7 +155,8 @@ export class Round {
     if (operation.isGivenUp) return operation.aborted()
     if (now >= operation.deadlineAt) return operation.tooFew(this.#placement, this.#tally, this.#whyOf)
     if (this.#tally.isHopeless && !operation.mayHaveEffect) {
-      return operation.overloaded(this.#placement, this.#tally, this.#whyOf)
+      const code = this.#askings.some(({ isForbidden }) => isForbidden) ? 'ERR_FORBIDDEN' : 'ERR_OVERLOADED'
+      return operation.hopeless(code, this.#placement, this.#tally, this.#whyOf)
     }
     return undefined
   }
@@ -246,7 +250,8 @@ export class Round {
       this.#operation.components.logger.error('a request failed in an unknown way', { error: String(error) })
     }
     asking.overloads = failure?.failure === 'overloaded' ? asking.overloads + 1 : 0
-    if (asking.overloads >= overloadedTries) this.#tally.lose(keyOf(asking))
+    asking.isForbidden = failure?.failure === 'forbidden' || failure?.refusal?.code === 'role'
+    if (asking.isForbidden || asking.overloads >= overloadedTries) this.#tally.lose(keyOf(asking))
     this.#rest(asking, describeFailure(failure?.failure, error))
   }
 

@@ -3,6 +3,7 @@
  * puts the answer into an envelope with this peer's epoch, read when the answer is sent.
  */
 import { Request, Response } from '../../wire/generated/messages.ts'
+import type { Access } from '../access.ts'
 import { ServeError, type Logger, type Remote, type ServeContext } from '../ports.ts'
 import type { RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
@@ -25,6 +26,8 @@ export interface Route<M> {
   readonly atEpoch: boolean
   /** Who may ask. */
   readonly roles: 'peers' | 'all'
+  /** Whether this message changes something, so that not everybody who may ask it may do so. Left out: it never does. */
+  readonly changes?: (message: M) => boolean
   readonly serve: (message: M, asked: Asked) => Promise<ResponseBody>
 }
 
@@ -33,6 +36,8 @@ export type Routes = { readonly [K in keyof RequestBody]: Route<NonNullable<Requ
 export interface DispatcherComponents {
   readonly log: TopologyLog
   readonly catchUp: CatchUp
+  /** Whose word is taken for what. */
+  readonly access: Pick<Access, 'isMember' | 'mayChange'>
   readonly logger: Logger
   /** Told of all answers that leave; a client moves no records. */
   readonly sent?: SentRecords
@@ -70,16 +75,22 @@ export class Dispatcher {
   }
 
   async #answer(request: Request, asked: Asked): Promise<ResponseBody> {
-    const { log, catchUp } = this.#components
+    const { log, catchUp, access } = this.#components
+    const { from } = asked
     const [route, message] = this.#route(request)
-    if (route.roles === 'peers' && asked.from.role !== 'peer') {
+    if (route.roles === 'peers' && from.role !== 'peer') {
       throw new ServeError('bad-request', 'only peers may ask this')
     }
+    if (route.changes?.(message) === true && !access.mayChange(from.peerId)) {
+      throw new ServeError('forbidden', 'this client may only read')
+    }
+    // Who is not trusted as a member is no source of the log either: it comes from the members soon enough.
+    const isAhead = request.epoch > log.epoch && access.isMember(from.peerId)
     if (!route.atEpoch) {
-      if (request.epoch > log.epoch) catchUp.soon(asked.from, request.epoch)
+      if (isAhead) catchUp.soon(from, request.epoch)
       return route.serve(message, asked)
     }
-    if (request.epoch > log.epoch) await catchUp.to(asked.from, request.epoch, asked)
+    if (isAhead) await catchUp.to(from, request.epoch, asked)
     // Unequal epochs get no vote: the envelope says which, and brings what the requester lacks.
     if (request.epoch !== log.epoch) return {}
     return route.serve(message, asked)

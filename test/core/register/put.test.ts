@@ -259,6 +259,15 @@ describe('the outcome of a put that fails', () => {
     expect(half).toMatchObject({ code: 'ERR_OVERLOADED' })
   })
 
+  it('is forbidden, and told so at once, where too many replicas do not let it', async () => {
+    const world = new World()
+    for (const name of ['b', 'c']) world.host(name).failing = { failure: 'forbidden', delivered: false }
+    const { node } = world.coordinator()
+    const error = await world.failure(node.put(key, value, quorum))
+    expect(error).toMatchObject({ code: 'ERR_FORBIDDEN', indefinite: false })
+    expect(world.time.nowMs).toBeLessThan(50)
+  })
+
   it('is not overload where a replica may have it', async () => {
     const world = new World()
     const { node } = world.coordinator()

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import type { AccessRole } from '../../../src/core/access.ts'
 import { ServeError, type Remote } from '../../../src/core/ports.ts'
 import { CatchUp } from '../../../src/core/requests/catch-up.ts'
 import { Dispatcher, type Asked } from '../../../src/core/requests/dispatcher.ts'
 import type { RequestBody } from '../../../src/core/rpc-types.ts'
 import type { TopologyLog } from '../../../src/core/topology/log.ts'
-import { Request, Response } from '../../../src/wire/generated/messages.ts'
+import { Consistency, Operation, Request, Response } from '../../../src/wire/generated/messages.ts'
 import { silent } from '../topology/fakes.ts'
 import { advance, failureOf, logOf, remoteOf } from './fakes.ts'
 
@@ -16,9 +17,11 @@ interface Setup {
   readonly serving?: (asked: Asked) => void | Promise<void>
   /** Brings the log up where the dispatcher catches up. */
   readonly catchingUp?: () => Promise<void>
+  /** What everybody may be. */
+  readonly role?: AccessRole
 }
 
-function make({ log, serving, catchingUp }: Setup) {
+function make({ log, serving, catchingUp, role = 'member' }: Setup) {
   const served: string[] = []
   const caughtUp: string[] = []
   const serve = (name: string) => async (_message: unknown, asked: Asked) => {
@@ -33,12 +36,19 @@ function make({ log, serving, catchingUp }: Setup) {
       return { epoch: 0, done: {} }
     }
   }
+  const access = { isMember: () => role === 'member', mayChange: () => role !== 'read-only' }
   const dispatcher = new Dispatcher(
-    { log, catchUp: new CatchUp({ calls, log, logger: silent }), logger: silent },
+    { log, access, catchUp: new CatchUp({ calls, log, logger: silent }), logger: silent },
     {
       readVersion: { atEpoch: true, roles: 'all', serve: serve('readVersion') },
       fetchLog: { atEpoch: false, roles: 'all', serve: serve('fetchLog') },
-      ping: { atEpoch: false, roles: 'peers', serve: serve('ping') }
+      ping: { atEpoch: false, roles: 'peers', serve: serve('ping') },
+      forward: {
+        atEpoch: false,
+        roles: 'all',
+        changes: ({ operation }) => operation === Operation.OPERATION_PUT,
+        serve: serve('forward')
+      }
     }
   )
   const ask = async (request: RequestBody & { epoch: number }, from: Remote = remoteOf('b')) => {
@@ -99,6 +109,37 @@ describe('the dispatcher', () => {
     expect(await failureOf(ask({ epoch: 1, ping }, client))).toMatchObject({ code: 'bad-request' })
     await ask({ epoch: 1, ping })
     expect(served).toEqual(['ping'])
+  })
+
+  it('lets one that may only read ask what changes nothing, and refuses the rest', async () => {
+    const log = await logOf('found a')
+    const forward = (operation: Operation) => ({
+      epoch: 1,
+      forward: {
+        operation,
+        key: new Uint8Array(1),
+        value: new Uint8Array(),
+        ttlMs: 0,
+        consistency: Consistency.CONSISTENCY_QUORUM,
+        timeoutMs: 1
+      }
+    })
+    const reader = make({ log, role: 'read-only' })
+    await reader.ask(forward(Operation.OPERATION_GET))
+    expect(await failureOf(reader.ask(forward(Operation.OPERATION_PUT)))).toMatchObject({ code: 'forbidden' })
+    expect(reader.served).toEqual(['forward'])
+    const writer = make({ log, role: 'client' })
+    await writer.ask(forward(Operation.OPERATION_PUT))
+    expect(writer.served).toEqual(['forward'])
+  })
+
+  it('takes the log from members alone', async () => {
+    const { ask, served, caughtUp } = make({ log: await logOf('found a'), role: 'client' })
+    const response = await ask({ epoch: 2, readVersion })
+    await ask({ epoch: 2, fetchLog: { after: 0 } })
+    expect(caughtUp).toEqual([])
+    expect(served).toEqual(['fetchLog'])
+    expect([response.epoch, response.done]).toEqual([1, undefined])
   })
 
   it('refuses what it does not understand', async () => {

@@ -8,6 +8,7 @@ import type { RingMember } from '../../../src/core/member.ts'
 import type { AddressBook } from '../../../src/core/ports.ts'
 import { RemoteCalls } from '../../../src/core/requests/calls.ts'
 import { CatchUp } from '../../../src/core/requests/catch-up.ts'
+import { openAccess } from '../../../src/core/access.ts'
 import { Dispatcher } from '../../../src/core/requests/dispatcher.ts'
 import { Acceptor } from '../../../src/core/topology/acceptor.ts'
 import { entryToWire, topologyToWire } from '../../../src/core/topology/codec.ts'
@@ -118,7 +119,7 @@ class LogPeer {
     const catchUp = new CatchUp({ calls, log, logger })
     const among = { atEpoch: false, roles: 'peers' } as const
     const dispatcher: Dispatcher = new Dispatcher(
-      { log, catchUp, logger },
+      { log, catchUp, access: openAccess(), logger },
       {
         fetchLog: { ...among, serve: () => Promise.resolve({ done: {} }) },
         learn: {
