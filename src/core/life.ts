@@ -116,7 +116,7 @@ export class Life {
         serveLocally: (request, options) => this.#serveOwn(request, options),
         onFailure: (to, error) => {
           if (error.refusal?.code === 'duplicate') init.onDuplicate(error.refusal.reason)
-          if (error.failure === 'timeout' || error.failure === 'lost') liveness.probeSoon(to.peerId)
+          if (error.failure === 'timeout' || error.failure === 'lost') liveness.probeSoon(to)
         }
       }
     )

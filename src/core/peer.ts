@@ -332,7 +332,7 @@ export class PeerCore implements Peer {
         this.#knownPeers.changed()
         this.#membership.life?.liveness.heardFrom(remote)
       },
-      disconnected: remote => this.#membership.life?.liveness.probeSoon(remote.peerId)
+      disconnected: remote => this.#membership.life?.liveness.probeSoon(remote)
     }
   }
 

@@ -124,16 +124,13 @@ export class Liveness {
 
   /** Takes in who counts: all members that are joining, up, leaving or removing; this one may be among them. */
   setMembers(members: readonly MemberId[]): void {
-    const before = [...this.#table.entries.keys()]
-    this.#table.set(members)
-    const { entries } = this.#table
-    for (const key of before) {
-      if (entries.has(key)) continue
+    const change = this.#table.set(members)
+    for (const key of change.removed) {
       this.#redials.delete(key)
       this.#soon.delete(key)
     }
-    this.#probeOrder.set([...entries.keys()])
-    this.#gossipOrder.set([...entries.keys()])
+    this.#probeOrder.change(change)
+    this.#gossipOrder.change(change)
     if (this.#hasNews()) this.#armGossip()
   }
 
@@ -169,11 +166,10 @@ export class Liveness {
     for (const rumour of rumours) this.#table.hear(rumour)
   }
 
-  /** A channel to this peer closed or a request to it went unanswered: it is probed next. */
-  probeSoon(peerId: string): void {
-    for (const { key, member, claim } of this.#table.entries.values()) {
-      if (member.peerId === peerId && claim.liveness !== 'down') this.#doubt(key)
-    }
+  /** A channel to this member closed or a request to it went unanswered: it is probed next. */
+  probeSoon(member: MemberId): void {
+    const entry = this.#table.get(member)
+    if (entry !== undefined && entry.claim.liveness !== 'down') this.#doubt(entry.key)
   }
 
   /**
@@ -220,7 +216,7 @@ export class Liveness {
     const reached = await this.#exchange.ping(entry.member, Math.min(timeoutMs, longestMs) * relayShare)
     this.#relayed--
     // What was missed on behalf of another is reason enough to look for oneself.
-    if (!reached) this.probeSoon(target.peerId)
+    if (!reached) this.probeSoon(target)
     return reached
   }
 

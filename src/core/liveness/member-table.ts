@@ -29,6 +29,12 @@ interface State extends Entry {
   downSinceMs: number | undefined
 }
 
+/** Keys of members that are new, and of those that are gone. */
+export interface MembersChange {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+}
+
 interface TableComponents {
   readonly clock: Clock
   readonly awareness: Awareness
@@ -55,6 +61,11 @@ export class MemberTable {
   readonly #logger: Logger
   readonly #init: TableInit
   readonly #states = new Map<string, State>()
+  /** Of these, so that nobody has to look for the few among all. */
+  readonly #suspects = new Set<State>()
+  readonly #downs = new Set<State>()
+  /** Who counts, as it was said last. */
+  #members: readonly MemberId[] = []
   readonly #rumours = new RumourQueue()
   #own: Claim
   /** The lowest of this peer's incarnations for which it has not yet noted that it was held down. */
@@ -97,15 +108,26 @@ export class MemberTable {
     return this.get(member)?.claim.liveness ?? 'alive'
   }
 
-  /** Takes in who counts from now on. New ones are thought alive; of those that went nothing is kept. */
-  set(members: readonly MemberId[]): void {
-    const wanted = new Map(members.map(member => [lastingKey(member), member]))
-    for (const state of [...this.#states.values()]) if (!wanted.has(state.key)) this.#forget(state)
-    for (const [key, member] of wanted) {
-      if (member.peerId === this.#init.self.peerId || this.#states.has(key)) continue
+  /**
+   * Takes in who counts from now on, and gives the keys of those that are new or gone. New ones are thought alive; of
+   * those that went nothing is kept.
+   */
+  set(members: readonly MemberId[]): MembersChange {
+    // By identity first: a change of the ring leaves nearly all of a thousand members the objects that they are.
+    const [before, wanted] = [new Set(this.#members), new Set(members)]
+    const going = new Set(this.#members.filter(member => !wanted.has(member)).map(lastingKey))
+    const added: string[] = []
+    for (const member of members) {
+      if (before.has(member)) continue
+      const key = lastingKey(member)
+      if (going.delete(key) || member.peerId === this.#init.self.peerId || this.#states.has(key)) continue
       const nobody = { from: undefined, suspicion: undefined, downSinceMs: undefined }
       this.#states.set(key, { member, key, claim: unheard, ...nobody })
+      added.push(key)
     }
+    this.#members = members
+    const removed = [...going].filter(key => this.#forget(key))
+    return { added, removed }
   }
 
   /** Has all know that this peer is there, in this boot. */
@@ -153,7 +175,7 @@ export class MemberTable {
 
   /** Suspects whom others have had the time to accuse too, and did not: what is thought here may be outdated. */
   lonelySuspects(): Entry[] {
-    return [...this.#states.values()].filter(({ suspicion }) => suspicion?.isLonely === true)
+    return [...this.#suspects].filter(({ suspicion }) => suspicion?.isLonely === true)
   }
 
   /** What is held against a member, for one who asks after it. */
@@ -182,7 +204,7 @@ export class MemberTable {
 
   /** Ends all suspicions; nothing is left in the clock. */
   stop(): void {
-    for (const state of this.#states.values()) state.suspicion?.cancel()
+    for (const state of this.#suspects) state.suspicion?.cancel()
   }
 
   /** Only those accusers count that are members themselves, so that suspicions are independent. */
@@ -195,6 +217,7 @@ export class MemberTable {
     const before = state.claim
     state.claim = claim
     state.from = claim.liveness === 'suspect' ? from : undefined
+    this.#sort(state)
     state.suspicion?.cancel()
     state.suspicion = claim.liveness === 'suspect' ? this.#startSuspicion(state) : undefined
     if (claim.liveness !== 'down') state.downSinceMs = undefined
@@ -214,9 +237,7 @@ export class MemberTable {
 
   #startSuspicion(state: State): Suspicion {
     const { config, self } = this.#init
-    const others = [...this.#states.values()].filter(
-      other => other !== state && other.claim.liveness !== 'down'
-    ).length
+    const others = this.#states.size - this.#downs.size - 1
     return new Suspicion(
       { clock: this.#clock },
       {
@@ -266,10 +287,24 @@ export class MemberTable {
     this.#init.onChange(state)
   }
 
-  #forget(state: State): void {
+  /** Puts a member where those of its liveness are. */
+  #sort(state: State): void {
+    const { liveness } = state.claim
+    if (liveness === 'suspect') this.#suspects.add(state)
+    else this.#suspects.delete(state)
+    if (liveness === 'down') this.#downs.add(state)
+    else this.#downs.delete(state)
+  }
+
+  /** False where there is no such member. */
+  #forget(key: string): boolean {
+    const state = this.#states.get(key)
+    if (state === undefined) return false
     state.suspicion?.cancel()
+    this.#suspects.delete(state)
+    this.#downs.delete(state)
     this.#rumours.forget(state.member)
-    this.#states.delete(state.key)
+    return this.#states.delete(key)
   }
 
   #isSelf(member: MemberId | undefined): boolean {

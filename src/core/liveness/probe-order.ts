@@ -13,14 +13,20 @@ export class ProbeOrder {
     this.#random = components.random
   }
 
-  /** Takes in who is there now. New ones get a random place, those that stay keep theirs. */
-  set(keys: readonly string[]): void {
-    const wanted = new Set(keys)
-    const known = new Set(this.#keys)
-    const passed = this.#keys.slice(0, this.#next).filter(key => wanted.has(key)).length
-    this.#keys = this.#keys.filter(key => wanted.has(key))
-    this.#next = passed
-    for (const key of keys) if (!known.has(key)) this.#insert(key)
+  /** Takes in who is new, each at a random place, and who is gone; those that stay keep their places. */
+  change({
+    added,
+    removed
+  }: {
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+  }): void {
+    if (removed.length > 0) {
+      const gone = new Set(removed)
+      this.#next -= this.#keys.slice(0, this.#next).filter(key => gone.has(key)).length
+      this.#keys = this.#keys.filter(key => !gone.has(key))
+    }
+    for (const key of added) this.#insert(key)
   }
 
   /** Whose turn it is among those that are eligible; undefined where none is. */

@@ -9,7 +9,7 @@
  */
 import { slotCount, slotOf } from '../record/fingerprints.ts'
 import { comparePositions, positionBytes } from '../ring/position.ts'
-import { contains, isWholeRing, type Range } from '../ring/range.ts'
+import { contains, isWholeRing, sameRange, type Range } from '../ring/range.ts'
 import type { SlotSpan } from './slot-tree.ts'
 
 /** Whole slots, or the parts of one slot in these ranges, which do not wrap and come in ring order. */
@@ -20,19 +20,33 @@ export interface DomainPart extends SlotSpan {
 export class Domain {
   /** As they were given. */
   readonly ranges: readonly Range[]
-  /** In the order of their slots, each slot at most once. */
-  readonly #parts: readonly DomainPart[]
+  #partsMade: readonly DomainPart[] | undefined
 
   /** The ranges must not overlap. */
   constructor(ranges: readonly Range[]) {
     this.ranges = ranges
-    this.#parts = partsOf(ranges)
+  }
+
+  /** In the order of their slots, each slot at most once. Made when first needed: most domains of a topology never are. */
+  get #parts(): readonly DomainPart[] {
+    return (this.#partsMade ??= partsOf(this.ranges))
+  }
+
+  /** Whether it is about the same positions as another one that was put together in ring order too. */
+  isSame(other: Domain): boolean {
+    const { ranges } = this
+    return (
+      other === this ||
+      (ranges.length === other.ranges.length &&
+        ranges.every((range, i) => sameRange(range, other.ranges[i]!)))
+    )
   }
 
   /** What of it lies in some slots. */
   *within({ first, end }: SlotSpan): Generator<DomainPart, void, undefined> {
-    for (let i = this.#firstEndingAfter(first); i < this.#parts.length; i++) {
-      const part = this.#parts[i]!
+    const parts = this.#parts
+    for (let i = firstEndingAfter(parts, first); i < parts.length; i++) {
+      const part = parts[i]!
       if (part.first >= end) return
       yield { first: Math.max(part.first, first), end: Math.min(part.end, end), parts: part.parts }
     }
@@ -57,17 +71,18 @@ export class Domain {
     }
     return false
   }
+}
 
-  #firstEndingAfter(slot: number): number {
-    let low = 0
-    let high = this.#parts.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#parts[middle]!.end <= slot) low = middle + 1
-      else high = middle
-    }
-    return low
+/** The index of the first part that ends behind a slot's beginning. */
+function firstEndingAfter(parts: readonly DomainPart[], slot: number): number {
+  let low = 0
+  let high = parts.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (parts[middle]!.end <= slot) low = middle + 1
+    else high = middle
   }
+  return low
 }
 
 /** The slots that a range touches, a wrapping one's too. */

@@ -10,13 +10,14 @@
  * fetching. When the transition closes it is shared.
  */
 import { SessionDomain } from '../../wire/generated/messages.ts'
-import { memberKey, sameMember, type MemberId } from '../member.ts'
+import { lastingKey, memberKey, sameMember, type MemberId } from '../member.ts'
 import type { Reassignment } from '../ring/difference.ts'
-import type { Range } from '../ring/range.ts'
+import { rangeBetween, type Range } from '../ring/range.ts'
+import type { Ring } from '../ring/ring.ts'
 import type { Member, Topology } from '../topology/topology.ts'
 import { dutiesOf, type Duty } from '../topology/transition.ts'
 import { Domain } from './domain.ts'
-import { appendRange, segmentsOf } from './segments.ts'
+import { appendRange, placesOf, replicasOf, segmentsOf } from './segments.ts'
 
 export type DomainKind = 'shared' | 'taken' | 'handed-over'
 
@@ -34,9 +35,17 @@ export interface Dealing {
 
 type Segment = Reassignment<Member>
 
+/** The shared domains by member, and the ring that they follow from. */
+interface Earlier {
+  readonly ring: Ring<Member>
+  readonly shared: ReadonlyMap<string, Dealing>
+}
+
 export class Domains {
   readonly topology: Topology
   readonly #self: MemberId
+  /** Those of an earlier topology: what is the same is used again. */
+  readonly #earlier: Earlier | undefined
   #shared: ReadonlyMap<string, Dealing> | undefined
   #handedOver: ReadonlyMap<string, Dealing> | undefined
   #duties: readonly Duty[] | undefined
@@ -44,9 +53,11 @@ export class Domains {
   /** By who asks, under the kind. */
   readonly #asked = new Map<string, Domain | undefined>()
 
-  constructor(topology: Topology, self: MemberId) {
+  /** `previous`: those of the topology before, where they are known. */
+  constructor(topology: Topology, self: MemberId, previous?: Domains) {
     this.topology = topology
     this.#self = self
+    this.#earlier = previous === undefined ? undefined : previous.#earlierOrOwn()
   }
 
   /** With whom this member shares ranges, and which, in a fixed order. */
@@ -66,9 +77,7 @@ export class Domains {
 
   /** Where this member is a replica in no ring in force; undefined where there is no such place. */
   get foreign(): Domain | undefined {
-    this.#foreign ??= {
-      domain: this.#domainOf(segment => !includes(replicasOf(segment), this.#self))
-    }
+    this.#foreign ??= { domain: domainOf(this.#foreignRanges()) }
     return this.#foreign.domain
   }
 
@@ -81,12 +90,12 @@ export class Domains {
   }
 
   handedOverBy(giver: MemberId): Domain | undefined {
-    return this.#askedBy(`handed-over ${memberKey(giver)}`, () =>
-      this.#domainOf(segment => {
-        const replicas = replicasOf(segment)
-        return includes(replicas, this.#self) && !includes(replicas, giver)
-      })
-    )
+    return this.#askedBy(`handed-over ${memberKey(giver)}`, () => {
+      const ranges: Range[] = []
+      for (const segment of this.#own())
+        if (!includes(replicasOf(segment), giver)) appendRange(ranges, segment.range)
+      return domainOf(ranges)
+    })
   }
 
   takenFrom(source: MemberId): Domain | undefined {
@@ -105,38 +114,70 @@ export class Domains {
   }
 
   #sharedByMember(): ReadonlyMap<string, Dealing> {
-    return (this.#shared ??= this.#gather(({ before }) => (includes(before, this.#self) ? before : [])))
+    const earlier = this.#earlier
+    // So most transitions begin: only the ring after is another one.
+    const isSameRing = earlier?.ring === this.topology.before
+    return (this.#shared ??= isSameRing ? earlier.shared : this.#gatherShared(earlier?.shared))
+  }
+
+  #gatherShared(earlier: ReadonlyMap<string, Dealing> | undefined): ReadonlyMap<string, Dealing> {
+    const withSelf = ({ before }: Segment): readonly Member[] => (includes(before, this.#self) ? before : [])
+    return this.#gather(this.#own(), withSelf, earlier)
+  }
+
+  #earlierOrOwn(): Earlier | undefined {
+    return this.#shared === undefined ? this.#earlier : { ring: this.topology.before, shared: this.#shared }
   }
 
   #handedOverByMember(): ReadonlyMap<string, Dealing> {
-    return (this.#handedOver ??= this.#gather(segment => {
+    return (this.#handedOver ??= this.#gather(segmentsOf(this.topology), segment => {
       const replicas = replicasOf(segment)
       return includes(replicas, this.#self) ? [] : replicas
     }))
   }
 
-  /** By each other member the segments in which it is one of these. */
-  #gather(membersOf: (segment: Segment) => readonly Member[]): ReadonlyMap<string, Dealing> {
+  /** By each other member the segments in which it is one of these; a domain that is known is used again. */
+  #gather(
+    segments: Iterable<Segment>,
+    membersOf: (segment: Segment) => readonly Member[],
+    earlier?: ReadonlyMap<string, Dealing>
+  ): ReadonlyMap<string, Dealing> {
     const gathered = new Map<string, { readonly member: MemberId; readonly ranges: Range[] }>()
-    for (const segment of segmentsOf(this.topology)) {
+    for (const segment of segments) {
       for (const member of membersOf(segment)) {
         if (sameMember(member, this.#self)) continue
-        const key = memberKey(member)
+        const key = lastingKey(member)
         const entry = gathered.get(key) ?? { member, ranges: [] }
         appendRange(entry.ranges, segment.range)
         gathered.set(key, entry)
       }
     }
     const dealings = new Map<string, Dealing>()
-    for (const [key, { member, ranges }] of gathered)
-      dealings.set(key, { member, domain: new Domain(ranges) })
+    for (const [key, { member, ranges }] of gathered) {
+      const made = new Domain(ranges)
+      const known = earlier?.get(key)?.domain
+      dealings.set(key, { member, domain: known?.isSame(made) === true ? known : made })
+    }
     return dealings
   }
 
-  #domainOf(isIn: (segment: Segment) => boolean): Domain | undefined {
+  /** The segments that this member replicates in a ring in force, in ring order. */
+  *#own(): Generator<Segment, void, undefined> {
+    const segments = segmentsOf(this.topology)
+    for (const number of placesOf(this.topology, this.#self)) yield segments[number]!
+  }
+
+  /** What is between its own segments, before the first and behind the last. */
+  #foreignRanges(): Range[] {
+    const segments = segmentsOf(this.topology)
     const ranges: Range[] = []
-    for (const segment of segmentsOf(this.topology)) if (isIn(segment)) appendRange(ranges, segment.range)
-    return ranges.length === 0 ? undefined : new Domain(ranges)
+    let next = 0
+    for (const number of [...placesOf(this.topology, this.#self), segments.length]) {
+      if (next < number)
+        ranges.push(rangeBetween(segments[next]!.range.start, segments[number - 1]!.range.end))
+      next = number + 1
+    }
+    return ranges
   }
 }
 
@@ -148,14 +189,9 @@ export function domainsFollowing(
   let domains: Domains | undefined
   return () => {
     const current = topology()
-    if (current !== domains?.topology) domains = current && new Domains(current, self)
+    if (current !== domains?.topology) domains = current && new Domains(current, self, domains)
     return domains
   }
-}
-
-/** In the rings in force, each once. */
-function replicasOf({ before, after }: Segment): readonly Member[] {
-  return before === after ? before : [...new Set([...before, ...after])]
 }
 
 function includes(members: readonly Member[], wanted: MemberId): boolean {
@@ -163,6 +199,9 @@ function includes(members: readonly Member[], wanted: MemberId): boolean {
 }
 
 function takenDomain(duties: readonly Duty[], source: MemberId): Domain | undefined {
-  const ranges = duties.filter(({ sources }) => includes(sources, source)).map(({ range }) => range)
+  return domainOf(duties.filter(({ sources }) => includes(sources, source)).map(({ range }) => range))
+}
+
+function domainOf(ranges: readonly Range[]): Domain | undefined {
   return ranges.length === 0 ? undefined : new Domain(ranges)
 }

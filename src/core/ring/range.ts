@@ -34,6 +34,10 @@ export function rangeBetween(start: Uint8Array, end: Uint8Array): Range {
   return comparePositions(start, end) === 0 ? wholeRing : { start, end }
 }
 
+export function sameRange(a: Range, b: Range): boolean {
+  return comparePositions(a.start, b.start) === 0 && comparePositions(a.end, b.end) === 0
+}
+
 /** How much of the ring a range is, from 0 to 1, to the precision of a double. */
 export function widthOf(range: Range): number {
   if (isWholeRing(range)) return 1

@@ -146,7 +146,7 @@ export class LivenessPeer {
       admit: () => undefined,
       serve: (body, context) => this.#serve(body, context),
       connected: () => {},
-      disconnected: remote => this.liveness.probeSoon(remote.peerId)
+      disconnected: remote => this.liveness.probeSoon(remote)
     })
   }
 

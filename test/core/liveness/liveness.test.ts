@@ -93,11 +93,13 @@ describe('probes out of turn', () => {
     for (let seed = 0; seed < 10; seed++) {
       const cluster = new Cluster({ seed, peers: 10 })
       await cluster.time.run(10_000)
-      const [asker, asked] = [cluster.members[0]!.peerId, cluster.members[5]!.peerId]
+      const [asker, asked] = [cluster.members[0]!, cluster.members[5]!]
       const before = cluster.pings.length
       cluster.peers[0]!.liveness.probeSoon(asked)
       await cluster.time.run(1_000)
-      expect(cluster.pings.slice(before).some(({ from, to }) => from === asker && to === asked)).toBe(true)
+      const isIt = ({ from, to }: { from: string; to: string }): boolean =>
+        from === asker.peerId && to === asked.peerId
+      expect(cluster.pings.slice(before).some(isIt)).toBe(true)
     }
   })
 

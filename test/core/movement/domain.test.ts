@@ -144,4 +144,24 @@ describe('the domains of two members', () => {
       }
     }
   })
+
+  it('are those of the topology before where they are about the same, and else what they would be by themselves', () => {
+    let topology = run('found a; open +b +c +d +e +f +g +h; close')
+    let domains = new Domains(topology, id('a'))
+    for (const change of ['open +i', 'close', 'open -c', 'close']) {
+      const earlier = new Map(domains.shared.map(({ member, domain }) => [member.peerId, domain]))
+      topology = run(change, { from: topology })
+      domains = new Domains(topology, id('a'), domains)
+      const alone = new Domains(topology, id('a')).shared
+      expect(domains.shared.map(({ member }) => nameOf(member))).toEqual(
+        alone.map(({ member }) => nameOf(member))
+      )
+      const kept = domains.shared.filter(({ member, domain }) => earlier.get(member.peerId) === domain)
+      for (const [i, { domain }] of domains.shared.entries())
+        expect(domain.isSame(alone[i]!.domain)).toBe(true)
+      const equal = alone.filter(({ member, domain }) => earlier.get(member.peerId)?.isSame(domain) === true)
+      expect(kept).toHaveLength(equal.length)
+      expect(equal.length).toBeGreaterThan(0)
+    }
+  })
 })

@@ -1,19 +1,21 @@
 import { describe, expect, it } from 'vitest'
 
+import type { Domain } from '../../../src/core/movement/domain.ts'
 import { Domains } from '../../../src/core/movement/domains.ts'
 import { Neighbours } from '../../../src/core/movement/neighbours.ts'
 import { topologyFromWire, topologyToWire } from '../../../src/core/topology/codec.ts'
+import type { Topology } from '../../../src/core/topology/topology.ts'
 import { VirtualClock, VirtualTime } from '../../simulation/clock.ts'
 import { SeededRandom } from '../../simulation/random.ts'
-import { id, run } from '../topology/script.ts'
+import { id, nameOf, run } from '../topology/script.ts'
 
 const three = run('found a; open +b +c; close')
 
-async function followed() {
+async function followed(topology = three) {
   const time = new VirtualTime()
   const init = { isReturning: false }
   const neighbours = new Neighbours({ clock: new VirtualClock(time), random: new SeededRandom(1) }, init)
-  neighbours.follow(new Domains(three, id('a')))
+  neighbours.follow(new Domains(topology, id('a')))
   // The sessions after the change are over, and the next are due within half a minute.
   await time.run(2_000)
   for (let next = neighbours.next(() => true); next!.dueMs <= time.nowMs; next = neighbours.next(() => true))
@@ -36,5 +38,24 @@ describe('the neighbours of a member', () => {
     const { time, neighbours, dueMs } = await followed()
     neighbours.follow(new Domains(run('open +d; close', { from: three }), id('a')))
     expect(dueMs()).toBeLessThanOrEqual(time.nowMs + 1_000)
+  })
+
+  it('are due when they were where the ring changed only elsewhere', async () => {
+    const eight = run('found a; open +b +c +d +e +f +g +h; close')
+    const { neighbours } = await followed(eight)
+    const shared = (topology: Topology): Map<string, Domain> =>
+      new Map(new Domains(topology, id('a')).shared.map(({ member, domain }) => [nameOf(member), domain]))
+    const nine = run('open +i; close', { from: eight })
+    const before = shared(eight)
+    const elsewhere = [...shared(nine)].filter(([name, domain]) => before.get(name)?.isSame(domain) === true)
+    const dueMs = (name: string): number => neighbours.next(member => nameOf(member) === name)!.dueMs
+    const dueBefore = new Map([...before.keys()].map(name => [name, dueMs(name)]))
+    neighbours.follow(new Domains(nine, id('a')))
+    expect(elsewhere.length).toBeGreaterThan(0)
+    for (const name of before.keys()) {
+      const isElsewhere = elsewhere.some(([other]) => other === name)
+      if (isElsewhere) expect(dueMs(name)).toBe(dueBefore.get(name))
+      else expect(dueMs(name)).toBeLessThan(dueBefore.get(name)!)
+    }
   })
 })

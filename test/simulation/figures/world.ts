@@ -157,7 +157,7 @@ export class WorldPeer {
       admit: () => undefined,
       serve: (body, context) => this.#serve(body, context),
       connected: () => {},
-      disconnected: ({ peerId }) => this.liveness.probeSoon(peerId)
+      disconnected: remote => this.liveness.probeSoon(remote)
     })
     this.liveness.onChange((member, liveness) =>
       this.#world.onChange?.(this.index, this.#world.indexOf(member), liveness)
