@@ -70,6 +70,31 @@ export interface MemberInfo {
   readonly share: number
 }
 
+/**
+ * What is wrong with what another peer or a client says. `malformed`: it cannot be read, is out of bounds or makes no
+ * sense. `unknown`: a request that this version does not know. `role`: it may not ask this. `foreign`: its network or
+ * cluster is another one. `forged`: it speaks for somebody else, without that one's signature where it takes one.
+ * `log`: an entry that may not follow, or contradicts what is decided. `ahead`: a write whose stamp is far ahead of the
+ * clock here; it was taken all the same.
+ */
+export type RefusalKind = 'malformed' | 'unknown' | 'role' | 'foreign' | 'forged' | 'log' | 'ahead'
+
+/** What was refused of one peer or client. */
+export interface RefusedPeer {
+  readonly peerId: string
+  /** How often, by what was wrong. */
+  readonly kinds: Readonly<Partial<Record<RefusalKind, number>>>
+  /** The last time, in words. */
+  readonly last: string
+}
+
+export interface Refused {
+  /** How often, by what was wrong. */
+  readonly kinds: Readonly<Partial<Record<RefusalKind, number>>>
+  /** Of whom, the latest first; at most 16. */
+  readonly peers: readonly RefusedPeer[]
+}
+
 export interface MemberStatus extends MemberInfo {
   /** Records held, tombstones among them; null when the member did not answer. */
   readonly records: number | null
@@ -89,6 +114,8 @@ export interface MemberStatus extends MemberInfo {
   readonly sentRecords: number | null
   /** Bytes of those as encoded; null when the member did not answer. */
   readonly sentBytes: number | null
+  /** What it has refused of others since it was started; null when the member did not answer. */
+  readonly refused: Refused | null
   /** Version of the program, for example "0.1.0"; null when the member did not answer. */
   readonly version: string | null
 }

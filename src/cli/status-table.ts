@@ -63,6 +63,7 @@ export function formatStatus(status: Status): string {
     ...formatMembers(status.members),
     ...formatDamage(status.members),
     ...formatTrouble(status.members),
+    ...formatRefused(status.members),
     '',
     formatTransition(status.transition),
     ...formatTransfers(status.transfers),
@@ -90,6 +91,19 @@ function formatDamage(members: readonly MemberStatus[]): string[] {
   return members
     .filter(({ damaged }) => (damaged ?? 0) > 0)
     .map(({ peerId, damaged }) => `Damaged on ${peerId}: ${plural(damaged ?? 0, 'record')}, being repaired`)
+}
+
+/** Likewise: what others said that made no sense. Of whom and how often in full is in the JSON. */
+function formatRefused(members: readonly MemberStatus[]): string[] {
+  return members.flatMap(({ peerId, refused }) => {
+    const kinds = Object.entries(refused?.kinds ?? {})
+    if (kinds.length === 0) return []
+    const [latest] = refused?.peers ?? []
+    const of = latest === undefined ? '' : `; lately of ${latest.peerId}: ${latest.last}`
+    return [
+      `Refused by ${peerId}: ${kinds.map(([kind, count]) => `${formatCount(count)} ${kind}`).join(', ')}${of}`
+    ]
+  })
 }
 
 /** What has moved until now, of those who answered. */

@@ -56,6 +56,7 @@ export function statusDocument(status: Status): unknown {
       trouble: member.trouble,
       sentRecords: member.sentRecords,
       sentBytes: member.sentBytes,
+      refused: member.refused,
       version: member.version
     })),
     transition,

@@ -52,6 +52,7 @@ import { writerBytes } from './record/version.ts'
 import { CatchUp } from './requests/catch-up.ts'
 import { RemoteCalls } from './requests/calls.ts'
 import { Dispatcher } from './requests/dispatcher.ts'
+import { Refusals } from './requests/refusals.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { sleep } from './time.ts'
 import { TopologyLog } from './topology/log.ts'
@@ -105,6 +106,7 @@ export class ClientCore implements Client {
   readonly #coordinator: Coordinator
   readonly #dispatcher: Dispatcher
   readonly #ongoing: Ongoing
+  readonly #refusals: Refusals
   #closing: Promise<void> | undefined
 
   constructor(components: ClientComponents, init: ClientCoreInit) {
@@ -113,8 +115,10 @@ export class ClientCore implements Client {
     this.#init = init
     this.#ongoing = new Ongoing(components, { stopped: 'the client has been closed' })
     this.#log = new TopologyLog(components)
+    this.#refusals = new Refusals(components)
+    const refusals = this.#refusals
     this.#calls = new RemoteCalls(
-      { transport, log: this.#log, logger },
+      { transport, log: this.#log, logger, refusals },
       { onFailure: (to, error) => isUndialable(error) && this.#contact.failedToReach(to.peerId) }
     )
     this.#contact = new Contact({ clock, transport, calls: this.#calls, log: this.#log, logger }, init)
@@ -132,7 +136,8 @@ export class ClientCore implements Client {
     )
     const catchUp = new CatchUp({ calls: this.#calls, log: this.#log, logger })
     const fetchLog = { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) } as const
-    this.#dispatcher = new Dispatcher({ log: this.#log, catchUp, access: openAccess(), logger }, { fetchLog })
+    const parts = { log: this.#log, catchUp, access: openAccess(), logger, refusals }
+    this.#dispatcher = new Dispatcher(parts, { fetchLog })
   }
 
   get peerId(): string {
@@ -146,7 +151,8 @@ export class ClientCore implements Client {
       admit: remote => refusalOf(this.#greeting(), remote),
       serve: (body, context) => this.#dispatcher.serve(body, context),
       connected: () => undefined,
-      disconnected: remote => this.#contact.lost(remote)
+      disconnected: remote => this.#contact.lost(remote),
+      refused: (peerId, kind, words) => this.#refusals.note(peerId, kind, words)
     })
     await this.#contact.refresh(checkCall(options))
   }
@@ -157,6 +163,7 @@ export class ClientCore implements Client {
       this.#contact.stop()
       await this.#ongoing.stop()
       await this.#components.transport.stop()
+      this.#refusals.stop()
       await this.#components.store.close()
       await this.#components.release?.()
     })()

@@ -2,6 +2,7 @@
 import type {
   MemberInfo,
   MemberStatus,
+  Refused,
   Restoration,
   Status,
   TransferStatus,
@@ -25,6 +26,7 @@ export interface SelfDescription {
   readonly trouble: string | null
   readonly sentRecords: number
   readonly sentBytes: number
+  readonly refused: Refused
   readonly version: string
   readonly transfers: TransferStatus[]
   /** What the next entry of the log waits for, where this peer is an acceptor; else empty. */
@@ -84,6 +86,7 @@ export async function describeCluster(
     trouble: descriptions[i]?.trouble ?? null,
     sentRecords: descriptions[i]?.sentRecords ?? null,
     sentBytes: descriptions[i]?.sentBytes ?? null,
+    refused: descriptions[i]?.refused ?? null,
     version: descriptions[i]?.version ?? null
   }))
   const waitingFor = descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor

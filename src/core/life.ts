@@ -32,6 +32,7 @@ import { CatchUp } from './requests/catch-up.ts'
 import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
 import { serveLearn } from './requests/learn.ts'
 import { RemoteCalls } from './requests/calls.ts'
+import type { Refusals } from './requests/refusals.ts'
 import { SentRecords } from './requests/sent-records.ts'
 import { Acceptor } from './topology/acceptor.ts'
 import type { TopologyLog } from './topology/log.ts'
@@ -51,6 +52,8 @@ export interface LifeComponents {
   readonly store: Store
   readonly log: TopologyLog
   readonly logger: Logger
+  /** Counts what others say wrongly; outlives the life. */
+  readonly refusals: Refusals
 }
 
 export interface LifeInit {
@@ -102,7 +105,7 @@ export class Life {
   #forgetLog: (() => void) | undefined
 
   constructor(components: LifeComponents, init: LifeInit) {
-    const { clock, random, transport, store, log, logger } = components
+    const { clock, random, transport, store, log, logger, refusals } = components
     const { self, boot, tombstoneGraceMs = defaultTombstoneGraceMs } = init
     this.self = self
     this.boot = boot
@@ -110,7 +113,7 @@ export class Life {
 
     this.sent = new SentRecords({ logger })
     const calls = new RemoteCalls(
-      { transport, log, logger, sent: this.sent },
+      { transport, log, logger, sent: this.sent, refusals },
       {
         self,
         serveLocally: (request, options) => this.#serveOwn(request, options),
@@ -121,13 +124,13 @@ export class Life {
       }
     )
     const liveness = new Liveness(
-      { clock, random, calls, addresses: transport.addresses, logger },
+      { clock, random, calls, addresses: transport.addresses, logger, refusals },
       { self, boot, onReturn: () => this.mover.refresh() }
     )
     liveness.onChange((member, state) => {
       if (state === 'alive') this.mover.reachable(member)
     })
-    const acceptor = new Acceptor({ store, log, logger }, { self })
+    const acceptor = new Acceptor({ store, log }, { self })
     const proposer = new Proposer({ clock, random, calls, log, logger }, { self, boot })
     const reporter = new Reporter({ clock, random, calls, log, logger }, { self })
     this.calls = calls
@@ -217,7 +220,7 @@ export class Life {
     const catchUp = new CatchUp({ calls, log, logger })
     const access = components.access ?? openAccess()
     this.dispatcher = new Dispatcher(
-      { log, catchUp, access, logger, sent: this.sent },
+      { log, catchUp, access, logger, sent: this.sent, refusals },
       { ...this.#routes(), ...init.routes }
     )
   }

@@ -21,6 +21,7 @@ import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
 import { purgeTimeMs } from './record/purged.ts'
 import type { Routes } from './requests/dispatcher.ts'
+import type { Refusals } from './requests/refusals.ts'
 import { AcceptorDamagedError } from './topology/acceptor.ts'
 import { LogDamagedError, TopologyLog } from './topology/log.ts'
 import type { Standing } from './topology/topology.ts'
@@ -45,6 +46,8 @@ export interface MembershipComponents {
   readonly store: Store
   readonly events: EventEmitter
   readonly logger: Logger
+  /** Counts what others say wrongly. */
+  readonly refusals: Refusals
 }
 
 export interface MembershipInit {

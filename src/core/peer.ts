@@ -52,6 +52,7 @@ import {
 import type { ResponseBody } from './rpc-types.ts'
 import type { GetOutcome } from './register/get.ts'
 import { slotCount } from './record/fingerprints.ts'
+import { Refusals } from './requests/refusals.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { orAbort, sleep } from './time.ts'
 import type { PetitionWish } from './topology/petitioner.ts'
@@ -90,6 +91,7 @@ export class PeerCore implements Peer {
   readonly #knownPeers: KnownPeers
   readonly #ongoing: Ongoing
   readonly #orders: Orders
+  readonly #refusals: Refusals
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -101,8 +103,9 @@ export class PeerCore implements Peer {
     this.events = components.events ?? new EventEmitter(components)
     this.#ongoing = new Ongoing(components, { stopped: stoppedMessage })
     this.#orders = new Orders(components)
+    this.#refusals = new Refusals(components)
     this.#membership = new Membership(
-      { ...components, access: this.#access, events: this.events },
+      { ...components, access: this.#access, events: this.events, refusals: this.#refusals },
       { ...init, routes: this.#routes() }
     )
     this.#knownPeers = new KnownPeers({
@@ -307,6 +310,7 @@ export class PeerCore implements Peer {
         logger.debug('could not keep the addresses of the members', { error: String(error) })
       })
       await transport.stop()
+      this.#refusals.stop()
       await store.close()
       await this.#components.release?.()
     })()
@@ -332,7 +336,8 @@ export class PeerCore implements Peer {
         this.#knownPeers.changed()
         this.#membership.life?.liveness.heardFrom(remote)
       },
-      disconnected: remote => this.#membership.life?.liveness.probeSoon(remote)
+      disconnected: remote => this.#membership.life?.liveness.probeSoon(remote),
+      refused: (peerId, kind, words) => this.#refusals.note(peerId, kind, words)
     }
   }
 
@@ -352,8 +357,13 @@ export class PeerCore implements Peer {
 
   #admit(remote: Remote): Refusal | undefined {
     const refusal = this.#access.refusalOf(remote)
-    if (refusal !== undefined) this.#access.turnAway(remote.peerId, refusal.reason)
-    return refusal ?? refusalOf(this.#greeting(), remote)
+    if (refusal !== undefined) {
+      this.#access.turnAway(remote.peerId, refusal.reason)
+      return refusal
+    }
+    const foreign = refusalOf(this.#greeting(), remote)
+    if (foreign !== undefined) this.#refusals.note(remote.peerId, 'foreign', foreign.reason)
+    return foreign
   }
 
   #closeToUnlisted(): void {
@@ -411,6 +421,7 @@ export class PeerCore implements Peer {
       trouble: troubleOf(fingerprints),
       sentRecords: sent.records,
       sentBytes: sent.bytes,
+      refused: this.#refusals.summary,
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting

@@ -2,6 +2,7 @@
  * The ports of the protocol core: everything that it takes from outside. In a process they are libp2p,
  * LevelDB and the machine's clock; in the simulator a virtual network, simulated disks and virtual time.
  */
+import type { RefusalKind } from '../api.ts'
 import type { MemberId } from './member.ts'
 import type { FingerprintIndex } from './record/fingerprints.ts'
 import type { StoredRecord, RecordHead } from './record/record.ts'
@@ -79,6 +80,8 @@ export interface TransportHandlers {
   /** A channel is open and greeted both ways. */
   connected(remote: Remote): void
   disconnected(remote: Remote): void
+  /** A peer or client has said something before or beside its requests that is not taken. */
+  refused?(peerId: string, kind: RefusalKind, words: string): void
 }
 
 export interface Refusal {
@@ -111,8 +114,11 @@ export interface Transport {
 export interface AddressBook {
   /** This peer's own signed record, current. */
   own(): Promise<Uint8Array>
-  /** Takes in a record; false where it is no valid record or no newer than what is known. */
-  learn(signed: Uint8Array): Promise<boolean>
+  /**
+   * Takes in a record; false where it is no newer than what is known, or no record that its owner has signed, of which
+   * `refused` is told.
+   */
+  learn(signed: Uint8Array, refused?: (words: string) => void): Promise<boolean>
   /** The signed record of a peer, if one is known. */
   of(peerId: string): Uint8Array | undefined
   /** Multiaddrs of a peer; empty when unknown. */
@@ -152,10 +158,14 @@ export class TransportError extends Error {
 export class ServeError extends Error {
   override readonly name = 'ServeError'
   readonly code: 'overloaded' | 'bad-request' | 'internal' | 'not-ready' | 'forbidden'
+  /** What a bad request is counted as, and one that is forbidden; undefined where whoever asked may have done nothing wrong. */
+  readonly blame: RefusalKind | undefined
 
-  constructor(code: ServeError['code'], message: string) {
+  constructor(code: ServeError['code'], message: string, blame: RefusalKind | 'nobody' = 'malformed') {
     super(message)
     this.code = code
+    if (code === 'forbidden') this.blame = 'role'
+    else this.blame = code === 'bad-request' && blame !== 'nobody' ? blame : undefined
   }
 }
 

@@ -50,10 +50,17 @@ export class SignedAddressBook implements AddressBook {
     return this.#own
   }
 
-  async learn(signed: Uint8Array): Promise<boolean> {
+  async learn(signed: Uint8Array, refused?: (words: string) => void): Promise<boolean> {
     const record = parse(signed)
-    if (record === undefined || !this.#isNews(record)) return false
-    if (!(await isSigned(signed))) return false
+    if (typeof record === 'string') {
+      refused?.(record)
+      return false
+    }
+    if (!this.#isNews(record)) return false
+    if (!(await isSigned(signed))) {
+      refused?.(`an address record of ${record.peerId.toString()} that it has not signed`)
+      return false
+    }
     // Another one may have come while the signature was checked.
     if (!this.#isNews(record)) return false
     const peerId = record.peerId.toString()
@@ -98,17 +105,24 @@ export class SignedAddressBook implements AddressBook {
   }
 }
 
-/** The record in an envelope, the signature not yet checked: most that arrive are known, and checking costs. */
-function parse(signed: Uint8Array): PeerRecord | undefined {
-  if (signed.length === 0 || signed.length > maxAddressRecordBytes) return undefined
+/**
+ * The record in an envelope, or what is wrong with it. The signature is not yet checked: most that arrive are known, and
+ * checking costs.
+ */
+function parse(signed: Uint8Array): PeerRecord | string {
+  if (signed.length === 0 || signed.length > maxAddressRecordBytes)
+    return `an address record of ${signed.length} bytes`
   try {
     const envelope = RecordEnvelope.createFromProtobuf(signed)
     const record = PeerRecord.createFromProtobuf(envelope.payload)
     const isOwners = peerIdFromPublicKey(envelope.publicKey).equals(record.peerId)
     const isOfType = Buffer.compare(envelope.payloadType, PeerRecord.CODEC) === 0
-    return isOwners && isOfType && record.multiaddrs.length <= maxAddressesPerPeer ? record : undefined
+    if (!isOwners || !isOfType) return 'an address record of another than its signer'
+    if (record.multiaddrs.length > maxAddressesPerPeer)
+      return `an address record with ${record.multiaddrs.length} addresses, more than ${maxAddressesPerPeer}`
+    return record
   } catch {
-    return undefined
+    return 'an address record that cannot be read'
   }
 }
 

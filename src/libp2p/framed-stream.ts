@@ -22,6 +22,8 @@ export interface StreamListener {
 export interface FramedStreamInit {
   readonly stream: Stream
   readonly deadlines: Deadlines
+  /** Told what is wrong with a message for which the stream is ended. */
+  readonly malformed?: (words: string) => void
 }
 
 export class FramedStream {
@@ -29,6 +31,7 @@ export class FramedStream {
   readonly gone: Promise<void>
   readonly #stream: Stream
   readonly #deadlines: Deadlines
+  readonly #malformed: ((words: string) => void) | undefined
   readonly #decoder = new MessageDecoder()
   #listener: StreamListener | undefined
   #held: Uint8Array[] = []
@@ -42,6 +45,7 @@ export class FramedStream {
   constructor(init: FramedStreamInit) {
     this.#stream = init.stream
     this.#deadlines = init.deadlines
+    this.#malformed = init.malformed
     this.gone = new Promise(resolve => {
       init.stream.addEventListener('close', () => resolve())
       if (isGone(init.stream)) resolve()
@@ -135,7 +139,11 @@ export class FramedStream {
       this.#heldBytes += chunk.length
     }
     this.#read()
-    if (this.#heldBytes > maxHeldBytes) this.abort('it sent too much before it was answered')
+    if (this.#heldBytes > maxHeldBytes) {
+      const words = 'it sent too much before it was answered'
+      this.#malformed?.(words)
+      this.abort(words)
+    }
   }
 
   #read(): void {
@@ -144,6 +152,7 @@ export class FramedStream {
     try {
       this.#handOut()
     } catch (error) {
+      if (error instanceof MalformedError) this.#malformed?.(error.message)
       this.abort(error instanceof MalformedError ? error.message : `reading failed: ${messageOf(error)}`)
     } finally {
       this.#isReading = false

@@ -43,9 +43,9 @@ export interface LinkComponents {
   /** What this end says of itself now. */
   readonly introduce: (lane: LaneName) => Promise<Introduction>
   /** Makes a libp2p stream one of messages. */
-  readonly frame: (stream: Stream) => FramedStream
+  readonly frame: (stream: Stream, peerId: string) => FramedStream
   /** Takes in the address record of a peer that has greeted. */
-  readonly learn: (signed: Uint8Array) => void
+  readonly learn: (peerId: string, signed: Uint8Array) => void
 }
 
 export interface LinkInit {
@@ -180,7 +180,7 @@ export class Link {
   async #dial(lane: LaneName, attempt: Attempt, via: Connection | undefined): Promise<Channel> {
     const { dialer, introduce, frame } = this.#components
     const { stream, connection } = await dialer.open(this.peerId, via ?? this.#anyChannel()?.connection)
-    const framed = frame(stream)
+    const framed = frame(stream, this.peerId)
     const own = await introduce(lane)
     const opened = this.#channels.get(lane)
     if (opened !== undefined) {
@@ -265,7 +265,7 @@ export class Link {
     const replaced = this.#channels.get(lane)
     this.#channels.set(lane, channel)
     replaced?.close('the other end has opened another one')
-    if (remote.role === 'peer') learn(address)
+    if (remote.role === 'peer') learn(this.peerId, address)
     if (isFirst) this.#init.connected(remote)
     this.#attempts.get(lane)?.resolve(channel)
     channel.open()

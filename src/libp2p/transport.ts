@@ -90,8 +90,9 @@ export class Libp2pTransport implements Transport {
       workLimit: sharedWorkLimit(),
       handlers,
       introduce: lane => this.#introduce(handlers, lane),
-      frame: stream => this.#frame(stream),
-      learn: signed => void this.addresses.learn(signed)
+      frame: (stream, peerId) => this.#frame(stream, peerId),
+      learn: (peerId, signed) =>
+        void this.addresses.learn(signed, words => handlers.refused?.(peerId, 'forged', words))
     }
     await registrar.handle(this.#protocol, (stream, connection) => this.#accept(stream, connection), {
       maxInboundStreams: maxStreams,
@@ -181,13 +182,14 @@ export class Libp2pTransport implements Transport {
 
   /** The handler of incoming streams: whatever comes, it neither throws nor rejects. */
   async #accept(stream: Stream, connection: Connection): Promise<void> {
-    const framed = this.#frame(stream)
+    const peerId = connection.remotePeer.toString()
+    const framed = this.#frame(stream, peerId)
     try {
       const components = this.#started()
-      const peerId = connection.remotePeer.toString()
       const hello = await receiveHello(framed, peerId, this.#deadlines)
       if (isRefusal(hello)) {
         // Of another version of the protocol: it is told, in a Hello that any version reads.
+        components.handlers.refused?.(peerId, 'foreign', hello.reason)
         const own = await components.introduce('main')
         framed.sendMessage(encodeHello(own, hello))
         framed.close(hello.reason)
@@ -204,8 +206,10 @@ export class Libp2pTransport implements Transport {
     }
   }
 
-  #frame(stream: Stream): FramedStream {
-    const framed = new FramedStream({ stream, deadlines: this.#deadlines })
+  #frame(stream: Stream, peerId: string): FramedStream {
+    const malformed = (words: string): void =>
+      this.#linkComponents?.handlers.refused?.(peerId, 'malformed', words)
+    const framed = new FramedStream({ stream, deadlines: this.#deadlines, malformed })
     this.#streams.add(framed)
     void framed.gone.then(() => this.#streams.delete(framed))
     if (this.#stopping.signal.aborted) framed.abort('this transport has been stopped')

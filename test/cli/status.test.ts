@@ -18,6 +18,7 @@ const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStat
   trouble: null,
   sentRecords: 0,
   sentBytes: 0,
+  refused: { kinds: {}, peers: [] },
   version: '0.1.0',
   ...changes
 })
@@ -109,6 +110,15 @@ it('says where records cannot be compared, and why', () => {
   expect(text.match(/^Trouble .*$/gm)).toEqual(['Trouble on 12D3E: its records cannot be counted'])
 })
 
+it('has a line for a member that has refused what others said', () => {
+  const peers = [{ peerId: '12D3X', kinds: { malformed: 3 }, last: 'a position has 32 bytes, this one 7' }]
+  const refused = { kinds: { malformed: 1_003, role: 1 }, peers }
+  const text = formatStatus({ ...status, members: [...status.members, member('12D3E', { refused })] })
+  expect(text.match(/^Refused .*$/gm)).toEqual([
+    'Refused by 12D3E: 1,003 malformed, 1 role; lately of 12D3X: a position has 32 bytes, this one 7'
+  ])
+})
+
 it('keeps the names that scripts rely on', () => {
   const document = statusDocument(status) as Record<string, unknown> & { members: object[] } // a plain object
   expect(Object.keys(document)).toEqual([
@@ -135,6 +145,7 @@ it('keeps the names that scripts rely on', () => {
       'trouble',
       'sentRecords',
       'sentBytes',
+      'refused',
       'version'
     ])
   )

@@ -19,6 +19,7 @@ const idle: SelfDescription = {
   trouble: null,
   sentRecords: 3,
   sentBytes: 300,
+  refused: { kinds: {}, peers: [] },
   version: '0.1.0',
   transfers: [],
   waitingFor: []

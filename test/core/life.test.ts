@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { Access, openAccess } from '../../src/core/access.ts'
+import type { RefusalKind } from '../../src/api.ts'
 import { Life } from '../../src/core/life.ts'
 import { TransportError, type Refusal, type ServeContext, type Transport } from '../../src/core/ports.ts'
 import type { RequestBody } from '../../src/core/rpc-types.ts'
 import type { Routes } from '../../src/core/requests/dispatcher.ts'
+import { Refusals } from '../../src/core/requests/refusals.ts'
+import { entryToWire } from '../../src/core/topology/codec.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
-import { Request, Response } from '../../src/wire/generated/messages.ts'
+import { Liveness, Request, Response } from '../../src/wire/generated/messages.ts'
 import { VirtualClock, VirtualTime } from '../simulation/clock.ts'
 import { SeededRandom } from '../simulation/random.ts'
 import { advance, failureOf, logOf, remoteOf } from './requests/fakes.ts'
 import { silent } from './topology/fakes.ts'
-import { id, nameOf } from './topology/script.ts'
+import { entryOf, id, nameOf } from './topology/script.ts'
 
 type Kind = keyof RequestBody
 
@@ -38,6 +41,7 @@ async function make(self: string, script: string, access: Access = openAccess())
       return Promise.resolve(Response.encode({ epoch: log.epoch, petition: noted }))
     }
   } as unknown as Transport
+  const refusals = new Refusals({ clock: new VirtualClock(time), logger: silent })
   const life = new Life(
     {
       clock: new VirtualClock(time),
@@ -46,7 +50,8 @@ async function make(self: string, script: string, access: Access = openAccess())
       store: new MemoryStore(),
       log,
       access,
-      logger: silent
+      logger: silent,
+      refusals
     },
     {
       self: id(self),
@@ -71,7 +76,7 @@ async function make(self: string, script: string, access: Access = openAccess())
     const body = Request.encode({ ...request, epoch: log.epoch })
     return Response.decode(await time.settle(life.serve(body, context)))
   }
-  return { time, log, life, sent, duplicates, state, ask }
+  return { time, log, life, sent, duplicates, state, refusals, ask }
 }
 
 /** What concerns the peer as a whole is asked of none here. */
@@ -136,6 +141,31 @@ describe('a life', () => {
     expect((await ask({ listAddresses: {} }, 'c', 'client')).addresses).toBeDefined()
     expect((await ask({ fetchLog: { after: 0 } }, 'c', 'client')).log).toBeDefined()
     expect(sent).toEqual([])
+  })
+
+  it('counts what is refused by what was wrong and who said it', async () => {
+    const { ask, refusals } = await make('a', 'found a; open +b; close')
+    const ballot = { round: 1, boot: 1, ...id('c') }
+    const rumour = { member: id('c'), liveness: Liveness.LIVENESS_DOWN, boot: 1, incarnation: 2 ** 32 - 1 }
+    const wrong: readonly (readonly [RefusalKind, RequestBody])[] = [
+      ['malformed', { readVersion: { position: new Uint8Array(7) } }],
+      ['malformed', { petition: { joinReplicas: 0, acceptLoss: false, relayed: false } }],
+      ['unknown', {}],
+      ['forged', { prepare: { epoch: 4, ballot } }],
+      ['forged', { report: { epoch: 3, member: id('c') } }],
+      ['log', { accept: { epoch: 4, ballot: { ...ballot, ...id('b') }, entry: { close: {}, epoch: 4 } } }],
+      ['log', { learn: { log: { entries: [entryToWire(entryOf(undefined, 'found c'))] } } }]
+    ]
+    for (const [kind, request] of wrong) {
+      const before = refusals.summary.kinds[kind] ?? 0
+      expect(await failureOf(ask(request)), kind).toMatchObject({ code: 'bad-request' })
+      expect(refusals.summary.kinds[kind], JSON.stringify(request)).toBe(before + 1)
+    }
+    await failureOf(ask({ ping: { rumours: [], addresses: [] } }, 'd', 'client'))
+    expect(refusals.summary.kinds).toEqual({ malformed: 2, unknown: 1, forged: 2, log: 2, role: 1 })
+    expect(refusals.summary.peers.map(({ peerId }) => peerId)).toEqual([id('d').peerId, id('b').peerId])
+    await ask({ ping: { rumours: [rumour], addresses: [] } })
+    expect(refusals.summary.kinds.malformed).toBe(3)
   })
 
   it('tells where it and the others listen, as far as it knows', async () => {

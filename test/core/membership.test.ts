@@ -3,6 +3,7 @@ import { EventEmitter } from '../../src/core/emitter.ts'
 import { identityKeyName } from '../../src/core/identity.ts'
 import { Membership, type MembershipInit } from '../../src/core/membership.ts'
 import type { Store, Transport } from '../../src/core/ports.ts'
+import { Refusals } from '../../src/core/requests/refusals.ts'
 import { MemoryStore } from '../../src/storage/memory.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from '../simulation/clock.ts'
@@ -41,7 +42,15 @@ function make(init: Partial<MembershipInit> = {}, store: Store = new MemoryStore
   const random = new SeededRandom(seed)
   const clock = new VirtualClock(time)
   const membership = new Membership(
-    { clock, random, transport, store, events, logger: silent },
+    {
+      clock,
+      random,
+      transport,
+      store,
+      events,
+      logger: silent,
+      refusals: new Refusals({ clock, logger: silent })
+    },
     { vnodes: 4, routes, ...init }
   )
   const stop = new AbortController()

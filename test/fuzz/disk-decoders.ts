@@ -54,7 +54,7 @@ const rows: readonly Decoder[] = [
     decode: bytes => {
       const store = storeOf({ 'paxos/state': bytes })
       const log = new TopologyLog({ store, logger: silent })
-      return new Acceptor({ store, log, logger: silent }, { self: id('a') }).load()
+      return new Acceptor({ store, log }, { self: id('a') }).load()
     },
     errors: [AcceptorDamagedError]
   },

@@ -76,7 +76,8 @@ export class Meter {
         return answer
       },
       connected: remote => handlers.connected(remote),
-      disconnected: remote => handlers.disconnected(remote)
+      disconnected: remote => handlers.disconnected(remote),
+      refused: (peerId, kind, words) => handlers.refused?.(peerId, kind, words)
     }
   }
 

@@ -41,7 +41,8 @@ function pacedHandlers(handlers: TransportHandlers, pace: number): TransportHand
     admit: remote => handlers.admit(remote),
     serve: (body, context) => handlers.serve(body, pacedContext(context, pace)),
     connected: remote => handlers.connected(remote),
-    disconnected: remote => handlers.disconnected(remote)
+    disconnected: remote => handlers.disconnected(remote),
+    refused: (peerId, kind, words) => handlers.refused?.(peerId, kind, words)
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Ack } from '../../wire/generated/messages.ts'
 import type { MemberId } from '../member.ts'
 import { TransportError, type AddressBook, type Logger } from '../ports.ts'
+import type { Refusals } from '../requests/refusals.ts'
 import type { Calls, ResponseBody } from '../rpc-types.ts'
 import {
   maxAddressBytes,
@@ -21,6 +22,7 @@ interface ExchangeComponents {
   readonly addresses: AddressBook
   readonly table: MemberTable
   readonly logger: Logger
+  readonly refusals?: Pick<Refusals, 'note'>
 }
 
 /** A signed record as the wire's types want it: over a buffer of its own. */
@@ -31,6 +33,7 @@ export class Exchange {
   readonly #addresses: AddressBook
   readonly #table: MemberTable
   readonly #logger: Logger
+  readonly #refusals: Pick<Refusals, 'note'> | undefined
   readonly #signal: AbortSignal
   readonly #records = new PiggybackQueue<SignedRecord>({ limit: maxAddressesQueued })
 
@@ -40,6 +43,7 @@ export class Exchange {
     this.#addresses = components.addresses
     this.#table = components.table
     this.#logger = components.logger
+    this.#refusals = components.refusals
     this.#signal = init.signal
   }
 
@@ -58,7 +62,7 @@ export class Exchange {
     const ping = { target: copy(target), rumours, addresses: this.#takeRecords() }
     try {
       const { ack } = await this.#calls.call(target, { ping }, { timeoutMs, signal: this.#signal })
-      if (ack !== undefined) this.#takeIn(ack)
+      if (ack !== undefined) this.#takeIn(target, ack)
       return ack?.reached ?? false
     } catch (error) {
       // Whoever has no room is there; and where it is this end that has none, nothing was found out.
@@ -72,7 +76,7 @@ export class Exchange {
     const pingRequest = { target: copy(target), timeoutMs: Math.ceil(timeoutMs), rumours }
     try {
       const { ack } = await this.#calls.call(relay, { pingRequest }, { timeoutMs, signal: this.#signal })
-      if (ack !== undefined) this.#takeIn(ack)
+      if (ack !== undefined) this.#takeIn(relay, ack)
       return ack?.reached
     } catch {
       return undefined
@@ -81,7 +85,7 @@ export class Exchange {
 
   /** Takes in what came with a message of another, and answers it with an ack. */
   answer(from: MemberId, message: Pick<Ack, 'reached' | 'rumours' | 'addresses'>): { ack: Ack } {
-    const corrections = this.#takeIn(message)
+    const corrections = this.#takeIn(from, message)
     const rumours = [...this.#table.rumoursFor(from), ...corrections]
     return { ack: { reached: message.reached, rumours, addresses: this.#takeRecords() } }
   }
@@ -99,22 +103,31 @@ export class Exchange {
     return { ack }
   }
 
-  #takeIn(message: Pick<Ack, 'rumours' | 'addresses'>): Ack['rumours'] {
+  #takeIn(from: MemberId, message: Pick<Ack, 'rumours' | 'addresses'>): Ack['rumours'] {
     const corrections: Ack['rumours'] = []
     if (this.#signal.aborted) return corrections
     for (const rumour of message.rumours.slice(0, maxRumoursHeard)) {
+      const flaw = this.#table.flawOf(rumour)
+      if (flaw !== undefined) {
+        this.#refusals?.note(from.peerId, 'malformed', flaw)
+        continue
+      }
       const correction = this.#table.hear(rumour)
       if (correction !== undefined) corrections.push(correction)
     }
-    for (const record of message.addresses.slice(0, maxAddressesHeard)) void this.#learn(record)
+    for (const record of message.addresses.slice(0, maxAddressesHeard)) void this.#learn(from, record)
     return corrections
   }
 
   /** Passes a record on when it was news. Checking a signature takes its time: no ack waits for it. */
-  async #learn(record: Uint8Array): Promise<void> {
-    if (record.byteLength > maxAddressRecordBytes) return
+  async #learn({ peerId }: MemberId, record: Uint8Array): Promise<void> {
+    const refuse = (words: string): void => this.#refusals?.note(peerId, 'forged', words)
+    if (record.byteLength > maxAddressRecordBytes) {
+      refuse(`an address record of ${record.byteLength} bytes`)
+      return
+    }
     try {
-      if ((await this.#addresses.learn(record)) && !this.#signal.aborted) this.#pass(record)
+      if ((await this.#addresses.learn(record, refuse)) && !this.#signal.aborted) this.#pass(record)
     } catch (error) {
       this.#logger.warn('an address record could not be taken in', { error: String(error) })
     }

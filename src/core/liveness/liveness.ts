@@ -7,6 +7,7 @@ import type { MemberLiveness } from '../../api.ts'
 import type { Ping, PingRequest, Rumour } from '../../wire/generated/messages.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { ServeError, type AddressBook, type Clock, type Logger, type Random, type Timer } from '../ports.ts'
+import type { Refusals } from '../requests/refusals.ts'
 import type { Calls, ResponseBody } from '../rpc-types.ts'
 import { Awareness } from './awareness.ts'
 import { lan, maxRedialsPerInterval, maxRelayedProbes, relayShare, type LivenessConfig } from './defaults.ts'
@@ -22,6 +23,8 @@ export interface LivenessComponents {
   readonly calls: Calls
   readonly addresses: AddressBook
   readonly logger: Logger
+  /** Told of rumours and address records that cannot be. */
+  readonly refusals?: Pick<Refusals, 'note'>
 }
 
 export interface LivenessInit {

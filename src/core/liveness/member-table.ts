@@ -135,10 +135,26 @@ export class MemberTable {
     this.#spread(this.#init.self, this.#own)
   }
 
+  /** Why a rumour cannot be true, whoever tells it; undefined where it can. */
+  flawOf(rumour: Rumour): string | undefined {
+    const claim = claimOf(rumour)
+    if (claim === undefined) return 'a rumour out of bounds'
+    if (rumour.member === undefined) return 'a rumour about nobody'
+    // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
+    if (
+      claim.liveness !== 'alive' &&
+      sameMember(rumour.member, this.#init.self) &&
+      claim.boot > this.#own.boot
+    )
+      return `a rumour of boot ${claim.boot} of this peer, which is in boot ${this.#own.boot}`
+    return undefined
+  }
+
   /** Takes in a rumour. Gives back what is known better here, where its teller is behind. */
   hear(rumour: Rumour): Rumour | undefined {
     const claim = claimOf(rumour)
-    if (claim === undefined || rumour.member === undefined) return undefined
+    if (claim === undefined || rumour.member === undefined || this.flawOf(rumour) !== undefined)
+      return undefined
     if (sameMember(rumour.member, this.#init.self)) return this.#hearOfSelf(claim)
     const state = this.#states.get(memberKey(rumour.member))
     if (state === undefined) return undefined
@@ -253,11 +269,6 @@ export class MemberTable {
   #hearOfSelf(claim: Claim): Rumour | undefined {
     this.#noteReturn(claim)
     if (claim.liveness === 'alive' || compareClaims(claim, this.#own) < 0) return undefined
-    if (claim.boot > this.#own.boot) {
-      // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
-      this.#logger.warn('a rumour tells of a boot of this peer that never was', { boot: claim.boot })
-      return undefined
-    }
     this.#own = { ...this.#own, incarnation: claim.incarnation + 1 }
     this.#awareness.apply(1)
     this.#logger.debug('refuted', { accusation: claim.liveness, incarnation: this.#own.incarnation })

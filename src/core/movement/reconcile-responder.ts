@@ -74,7 +74,7 @@ export class ReconcileResponder {
       for await (const head of this.#headsOf(domain, nodes)) {
         if (!unknown.delete(nameOf(fingerprintOf(head)))) heads.push(head)
         if (heads.length > maxFingerprints)
-          throw new ServeError('bad-request', 'the nodes are too full to list')
+          throw new ServeError('bad-request', 'the nodes are too full to list', 'nobody')
       }
       return {
         nodesListed: {
@@ -166,7 +166,7 @@ export class ReconcileResponder {
 
   #domain(kind: SessionDomain, from: MemberId): Domain {
     const domain = domainAsked(kind, from, this.#components.domains())
-    if (domain === undefined) throw new ServeError('bad-request', 'there is nothing to reconcile')
+    if (domain === undefined) throw new ServeError('bad-request', 'there is nothing to reconcile', 'nobody')
     return domain
   }
 }

@@ -26,6 +26,7 @@ export function ensureMayPush(
   }
   throw new ServeError(
     'bad-request',
-    'a member that has gone pushes records that may have been deleted since'
+    'a member that has gone pushes records that may have been deleted since',
+    'nobody'
   )
 }

@@ -6,13 +6,17 @@ import { Request, Response } from '../../wire/generated/messages.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { TransportError, type Logger, type Transport } from '../ports.ts'
 import type { CallOptions, Calls, RequestBody, ResponseBody } from '../rpc-types.ts'
-import type { TopologyLog } from '../topology/log.ts'
+import { LogConflictError, type TopologyLog } from '../topology/log.ts'
+import { MalformedError } from '../topology/shapes.ts'
+import type { Refusals } from './refusals.ts'
 import type { SentRecords } from './sent-records.ts'
 
 export interface RemoteCallsComponents {
   readonly transport: Transport
   readonly log: TopologyLog
   readonly logger: Logger
+  /** Told of answers that make no sense. */
+  readonly refusals?: Pick<Refusals, 'note'>
   /** Told of all requests that leave; a client moves no records. */
   readonly sent?: SentRecords
 }
@@ -55,7 +59,7 @@ export class RemoteCalls implements Calls {
     try {
       const answer = await this.#components.transport.request(to, body, options)
       if (traffic !== undefined) traffic.receivedBytes += answer.length
-      return decodeResponse(answer, to)
+      return this.#decode(answer, to)
     } catch (error) {
       if (error instanceof TransportError) this.#init.onFailure?.(to, error)
       throw error
@@ -68,24 +72,25 @@ export class RemoteCalls implements Calls {
       await this.#components.log.learn(response.log)
     } catch (error) {
       // The answer counts as one of another epoch, which the caller sees.
-      this.#components.logger.warn('could not take in the log that an answer brought', {
-        from: from.peerId,
-        error: String(error)
-      })
+      const { refusals, logger } = this.#components
+      const why = `the log that an answer brought: ${messageOf(error)}`
+      if (error instanceof LogConflictError) refusals?.note(from.peerId, 'log', why)
+      else if (error instanceof MalformedError) refusals?.note(from.peerId, 'malformed', why)
+      else logger.warn('could not take in the log that an answer brought', { error: String(error) })
+    }
+  }
+
+  #decode(body: Uint8Array, from: MemberId): Response {
+    try {
+      return Response.decode(body)
+    } catch (error) {
+      const why = `an answer that does not decode: ${messageOf(error)}`
+      this.#components.refusals?.note(from.peerId, 'malformed', why)
+      throw new TransportError('internal', `${from.peerId} sent ${why}`, { delivered: true })
     }
   }
 }
 
-function decodeResponse(body: Uint8Array, from: MemberId): Response {
-  try {
-    return Response.decode(body)
-  } catch (error) {
-    throw new TransportError(
-      'internal',
-      `${from.peerId} sent an answer that does not decode: ${String(error)}`,
-      {
-        delivered: true
-      }
-    )
-  }
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

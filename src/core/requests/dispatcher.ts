@@ -8,6 +8,7 @@ import { ServeError, type Logger, type Remote, type ServeContext } from '../port
 import type { RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
 import type { CatchUp } from './catch-up.ts'
+import type { Refusals } from './refusals.ts'
 import type { SentRecords } from './sent-records.ts'
 
 /** What a handler is told of the request besides its message. */
@@ -41,6 +42,8 @@ export interface DispatcherComponents {
   readonly logger: Logger
   /** Told of all answers that leave; a client moves no records. */
   readonly sent?: SentRecords
+  /** Told of all requests that make no sense or are not their sender's to ask. */
+  readonly refusals?: Pick<Refusals, 'note'>
 }
 
 export class Dispatcher {
@@ -54,6 +57,16 @@ export class Dispatcher {
 
   /** The transport's `serve`. Throws ServeError. */
   async serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
+    try {
+      return await this.#serve(body, context)
+    } catch (error) {
+      if (error instanceof ServeError && error.blame !== undefined)
+        this.#components.refusals?.note(context.from.peerId, error.blame, error.message)
+      throw error
+    }
+  }
+
+  async #serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
     const request = decodeRequest(body)
     const answer = await this.#answer(request, context)
     const { log, sent } = this.#components
@@ -79,7 +92,7 @@ export class Dispatcher {
     const { from } = asked
     const [route, message] = this.#route(request)
     if (route.roles === 'peers' && from.role !== 'peer') {
-      throw new ServeError('bad-request', 'only peers may ask this')
+      throw new ServeError('bad-request', 'only peers may ask this', 'role')
     }
     if (route.changes?.(message) === true && !access.mayChange(from.peerId)) {
       throw new ServeError('forbidden', 'this client may only read')
@@ -102,7 +115,7 @@ export class Dispatcher {
       // The table pairs each name with a route for that name's message, which the type cannot follow here.
       if (message !== undefined) return [this.#routes[name] as Route<unknown>, message]
     }
-    throw new ServeError('bad-request', 'the request holds nothing that this version knows')
+    throw new ServeError('bad-request', 'the request holds nothing that this version knows', 'unknown')
   }
 }
 

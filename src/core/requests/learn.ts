@@ -12,6 +12,10 @@ export async function serveLearn(log: Pick<TopologyLog, 'learn'>, message: Learn
     return { done: {} }
   } catch (error) {
     if (!(error instanceof MalformedError || error instanceof LogConflictError)) throw error
-    throw new ServeError('bad-request', error.message)
+    throw new ServeError(
+      'bad-request',
+      error.message,
+      error instanceof LogConflictError ? 'log' : 'malformed'
+    )
   }
 }

@@ -6,7 +6,7 @@
 import { AcceptorState } from '../../wire/generated/messages.ts'
 import type { Accept, PaxosVote, Prepare } from '../../wire/generated/messages.ts'
 import { sameMember, type MemberId } from '../member.ts'
-import { ServeError, type Logger } from '../ports.ts'
+import { ServeError } from '../ports.ts'
 import type { ResponseBody } from '../rpc-types.ts'
 import { ballotFromWire, compareBallots, type Ballot } from './ballot.ts'
 import { entryFromWire, entryToWire } from './codec.ts'
@@ -28,7 +28,6 @@ export class AcceptorDamagedError extends Error {
 export interface AcceptorComponents {
   readonly store: MetaStore
   readonly log: TopologyLog
-  readonly logger: Logger
 }
 
 export interface AcceptorInit {
@@ -45,15 +44,13 @@ interface State {
 export class Acceptor {
   readonly #store: MetaStore
   readonly #log: TopologyLog
-  readonly #logger: Logger
   readonly #self: MemberId
   readonly #serial = new Serial()
   #state: State | undefined
 
-  constructor({ store, log, logger }: AcceptorComponents, { self }: AcceptorInit) {
+  constructor({ store, log }: AcceptorComponents, { self }: AcceptorInit) {
     this.#store = store
     this.#log = log
-    this.#logger = logger
     this.#self = self
   }
 
@@ -112,8 +109,8 @@ export class Acceptor {
     const reason =
       entry.kind === 'restore' ? 'a restore is not agreed on' : checkEntry(this.#log.current, entry)
     if (reason === undefined && entry.epoch === epoch) return
-    this.#logger.warn('refused a log entry', { epoch, reason: reason ?? 'it is of another epoch' })
-    throw new ServeError('bad-request', `the entry may not follow: ${reason ?? 'it is of another epoch'}`)
+    const why = reason ?? 'it is of another epoch'
+    throw new ServeError('bad-request', `the entry of epoch ${epoch} may not follow: ${why}`, 'log')
   }
 
   /** Durable first: a promise that could be forgotten is none. */
@@ -128,7 +125,8 @@ function ballotOf(from: MemberId, message: Prepare | Accept): Ballot {
     ensureEpoch(message.epoch, 'the epoch to be decided')
     return ballotFromWire(message.ballot)
   })
-  if (!sameMember(ballot, from)) throw new ServeError('bad-request', "a ballot is not its sender's own")
+  if (!sameMember(ballot, from))
+    throw new ServeError('bad-request', "a ballot is not its sender's own", 'forged')
   return ballot
 }
 

@@ -131,7 +131,7 @@ export class Steward {
     const topology = this.#components.log.current
     const { member, epoch, reconciled } = message
     if (member === undefined || !sameMember(member, from)) {
-      throw new ServeError('bad-request', "a report is not its sender's own")
+      throw new ServeError('bad-request', "a report is not its sender's own", 'forged')
     }
     if (reconciled !== undefined) {
       const report = purgeReportOf(reconciled)
@@ -325,7 +325,9 @@ function ensureMayAsk(topology: Topology, from: Petitioning, wish: Wish, isRelay
   const isMember = standing !== undefined && !isGone(standing)
   if (sameMember(from, wish.member) || (isRelayed && isMember)) return
   if (wish.kind !== 'join' && (isMember || from.role === 'client')) return
-  throw new ServeError('bad-request', `${from.peerId} may not ask this for ${wish.member.peerId}`)
+  // A member that goes, or that this one has not heard of yet, may pass on what it was asked in good faith.
+  const blame = isRelayed ? 'nobody' : 'forged'
+  throw new ServeError('bad-request', `${from.peerId} may not ask this for ${wish.member.peerId}`, blame)
 }
 
 /** Whether the log shows already what is wished for, or that it is on its way. */

@@ -16,7 +16,7 @@ beforeEach(async () => {
   store = new FakeMetaStore()
   log = new TopologyLog({ store, logger: silent })
   await log.found({ clusterId, network: 'test', replicas: 3, founder: member('a') })
-  acceptor = new Acceptor({ store, log, logger: silent }, { self: id('a') })
+  acceptor = new Acceptor({ store, log }, { self: id('a') })
 })
 
 function ballot(round: number, name = 'a'): Ballot {
@@ -37,7 +37,7 @@ async function accept(round: number, statement: string, options: { name?: string
 async function restart(): Promise<void> {
   log = new TopologyLog({ store, logger: silent })
   await log.load()
-  acceptor = new Acceptor({ store, log, logger: silent }, { self: id('a') })
+  acceptor = new Acceptor({ store, log }, { self: id('a') })
   await acceptor.load()
 }
 
@@ -72,7 +72,7 @@ describe('an acceptor', () => {
   it('acts for the next epoch alone, and only while it is an acceptor', async () => {
     expect(await prepare(5, { epoch: 1 })).toEqual({ granted: false })
     expect(await prepare(5, { epoch: 3 })).toEqual({ granted: false })
-    acceptor = new Acceptor({ store, log, logger: silent }, { self: id("a'") })
+    acceptor = new Acceptor({ store, log }, { self: id("a'") })
     expect(await prepare(5)).toEqual({ granted: false })
   })
 

@@ -146,7 +146,7 @@ export class Host {
     const logger = silent
     const log = new TopologyLog({ store, logger })
     await log.load()
-    const acceptor = new Acceptor({ store, log, logger }, { self })
+    const acceptor = new Acceptor({ store, log }, { self })
     await acceptor.load()
     const parts = { clock, random, calls, log, logger }
     const proposer = new Proposer(parts, { self, boot })

@@ -113,7 +113,7 @@ class LogPeer {
           dispatcher.serveLocally(request, { ...options, from, signal: new AbortController().signal })
       }
     )
-    const acceptor = new Acceptor({ store, log, logger }, { self })
+    const acceptor = new Acceptor({ store, log }, { self })
     const { addresses } = transport
     const liveness = new Liveness({ clock, random, calls, addresses, logger }, { self, boot })
     const catchUp = new CatchUp({ calls, log, logger })
