@@ -20,6 +20,7 @@ export interface ClientFlags {
   readonly data?: string
   readonly network?: string
   readonly networkKey?: string
+  readonly identity?: string
   /** In ms. */
   readonly timeout: number
   readonly verbose?: boolean
@@ -46,6 +47,10 @@ export function addClientFlags(command: Command, timeout: TimeoutFlag = operatio
     .option('--data <dir>', 'ask the peer that runs in this data folder [ANNULUS_DATA]')
     .option('--network <name>', 'name of the network, where it is not "annulus" [ANNULUS_NETWORK]')
     .option('--network-key <file>', 'the key of a private network [ANNULUS_NETWORK_KEY]')
+    .option(
+      '--identity <file>',
+      'whose peer id to have, for peers that list their clients; see annulus help identity [ANNULUS_IDENTITY]'
+    )
     .addOption(
       new Option('--timeout <duration>', timeout.about)
         .argParser(durationFlag(1, timeout.mostMs))
@@ -110,11 +115,16 @@ async function connect(init: ClientInit, origin: string): Promise<Client> {
     if (!(error instanceof AnnulusError) || error.code !== 'ERR_UNREACHABLE') throw error
     throw new CommandError(
       exitCodes.unreachable,
-      `no peer answers at ${init.peers.join(', ')} (from ${origin})`,
+      `no peer answers at ${init.peers.join(', ')} (from ${origin})${why(error)}`,
       'start one with annulus start, or name one that runs with --peer',
       { cause: error }
     )
   }
+}
+
+/** What became of the last try: it may be this client that is kept out. */
+function why({ cause }: AnnulusError): string {
+  return cause instanceof Error ? `: ${cause.message}` : ''
 }
 
 /** The client's settings by flag, then environment, and where its addresses come from. */
@@ -123,13 +133,15 @@ async function clientInit(flags: ClientFlags): Promise<{ init: ClientInit; origi
   await checkAddresses(peers, origin)
   const network = flags.network ?? given(process.env['ANNULUS_NETWORK'])
   const keyFile = flags.networkKey ?? given(process.env['ANNULUS_NETWORK_KEY'])
+  const identityFile = flags.identity ?? given(process.env['ANNULUS_IDENTITY'])
   const init: ClientInit = {
     peers,
     // What is asked for is this peer's answer: `verify --peer X` must not go around X.
     mode: 'forward',
     logger: terminalLogger({ verbose: flags.verbose === true }),
     ...(network !== undefined && { network }),
-    ...(keyFile !== undefined && { networkKey: await readNetworkKey(keyFile, 'the network key') })
+    ...(keyFile !== undefined && { networkKey: await readNetworkKey(keyFile, 'the network key') }),
+    ...(identityFile !== undefined && { identityFile })
   }
   return { init, origin }
 }

@@ -2,9 +2,10 @@
  * From the settings of the command line to what `createPeer` takes: checks addresses and reads the key and
  * allow files, so that a mistake is named by the flag it was made in. Used by `start` and `cluster`.
  */
-import { readFile } from 'node:fs/promises'
 import type { PeerInit } from '../api.ts'
+import { allowFilesOf, readAllowLists } from './allow-lists.ts'
 import { CommandError, exitCodes, usageError } from './errors.ts'
+import { readNamedFile } from './named-file.ts'
 import type { ResolvedSettings, SettingName } from './settings.ts'
 
 /** How a libp2p pre-shared key file begins (libp2p spec, pnet/Private-Networks-PSK-V1). */
@@ -30,8 +31,7 @@ export async function peerInit(settings: ResolvedSettings): Promise<Writable<Pee
   if (values.scrubRate !== undefined) init.scrubRate = values.scrubRate
   if (values.networkKey !== undefined)
     init.networkKey = await readNetworkKey(values.networkKey, originOf('networkKey'))
-  if (values.allow !== undefined) init.allow = await readAllowed(values.allow, originOf('allow'))
-  return init
+  return { ...init, ...(await readAllowLists(allowFilesOf(settings))) }
 
   function originOf(name: SettingName): string {
     return origins[name] ?? name
@@ -61,33 +61,9 @@ export async function checkAddresses(addresses: readonly string[], origin: strin
 
 /** Reads a private network's key; what it must look like is libp2p's, that it is one at all is checked here. */
 export async function readNetworkKey(path: string, origin: string): Promise<Uint8Array> {
-  const key = await readNamedFile(path, origin)
+  const key = await readNamedFile({ path, origin })
   if (!key.toString('latin1').startsWith(keyFileHeader)) {
     throw usageError(`${origin}: ${path} is no key file`, `it must begin with ${keyFileHeader}`)
   }
   return key
-}
-
-/** Reads peer ids, one per line; empty lines and what follows a # do not count. */
-async function readAllowed(path: string, origin: string): Promise<string[]> {
-  const text = (await readNamedFile(path, origin)).toString('utf8')
-  const { peerIdFromString } = await import('@libp2p/peer-id')
-  const allowed: string[] = []
-  for (const [index, line] of text.split('\n').entries()) {
-    const id = line.replace(/#.*/, '').trim()
-    if (id === '') continue
-    try {
-      allowed.push(peerIdFromString(id).toString())
-    } catch {
-      throw usageError(`${origin}: ${path}:${index + 1}: ${id} is no peer id`, 'write one peer id per line')
-    }
-  }
-  return allowed
-}
-
-async function readNamedFile(path: string, origin: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => {
-    const problem = error instanceof Error ? error.message : String(error)
-    throw usageError(`${origin}: the file cannot be read: ${problem}`, 'check the path and its permissions')
-  })
 }

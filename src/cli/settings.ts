@@ -19,8 +19,10 @@ export interface Settings {
   network: string
   /** Path of the key file. */
   networkKey: string
-  /** Path of the file of peer ids. */
+  /** Path of the file of the members' peer ids. */
   allow: string
+  /** Path of the file of the clients' peer ids. */
+  allowClients: string
   /** In ms; 0: never. */
   removeAfter: number
   /** In bytes per second. */
@@ -83,7 +85,16 @@ export const settingTable: { readonly [K in SettingName]: Setting<Settings[K]> }
   },
   allow: {
     flag: '--allow <file>',
-    about: 'peer ids that may connect, one per line; no client may then (default: all)',
+    about:
+      'peer ids of the members, one per line, read anew when it changes; no other member gets in, nor any client that ' +
+      '--allow-clients does not name (default: whoever can connect)',
+    read: readText
+  },
+  allowClients: {
+    flag: '--allow-clients <file>',
+    about:
+      'peer ids of the clients, one per line, "PEERID read-only" for one that may not change anything; no other client ' +
+      'gets in, nor any member that --allow does not name; see annulus help identity',
     read: readText
   },
   removeAfter: {

@@ -12,6 +12,7 @@ import {
 } from './data-folder.ts'
 import { CommandError, exitCodes } from './errors.ts'
 import { exposureWarning } from './exposure.ts'
+import { allowFilesOf, watchAllowLists } from './allow-lists.ts'
 import { onInterrupt } from './interrupt.ts'
 import { showJoining } from './joining.ts'
 import { terminalLogger } from './logger.ts'
@@ -45,7 +46,8 @@ export function defineStart(command: Command): void {
       'after',
       `
 Prints "ready MULTIADDR" when the peer serves. Ctrl-C or SIGTERM stops it cleanly, a second one at once; a stopped
-peer stays a member, see annulus leave. A flag counts before its [VARIABLE], and that before the config file.
+peer stays a member, see annulus leave. The files of --allow and --allow-clients are read anew when they change, and at
+SIGHUP. A flag counts before its [VARIABLE], and that before the config file.
 
 Examples:
   annulus start                                       found a cluster, data in the default folder
@@ -78,9 +80,15 @@ async function start(flags: StartFlags): Promise<void> {
     const peer = await makePeer(init, flags.measuredAt)
     const warning = exposureWarning(init)
     if (warning !== undefined) say(warning)
+    const stopWatching = watchAllowLists(allowFilesOf(settings), {
+      take: lists => peer.setAllowed(lists),
+      say,
+      lists: init
+    })
     try {
       await serve(peer, { folder, json: json === true, ending })
     } finally {
+      stopWatching()
       await peer.stop()
     }
   } finally {

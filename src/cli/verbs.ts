@@ -37,6 +37,12 @@ export const verbGroups: readonly { readonly heading: string; readonly verbs: re
         load: async () => (await import('./key.ts')).defineKey
       },
       {
+        name: 'identity',
+        takes: '<action> <file>',
+        about: 'make a lasting identity for a client, or show its peer id',
+        load: async () => (await import('./identity.ts')).defineIdentity
+      },
+      {
         name: 'churn',
         takes: '',
         about: 'try how a cluster does whose peers come and go',

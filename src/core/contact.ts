@@ -193,6 +193,7 @@ export class Contact {
     const reasons: string[] = []
     let failedLately: Remote | undefined
     let isShutOut = false
+    let lastError: TransportError | undefined
     for (const address of this.#candidates()) {
       signal.throwIfAborted()
       try {
@@ -207,12 +208,13 @@ export class Contact {
           throw new AnnulusError('ERR_CONFIG', `${address} refused this client: ${error.refusal!.reason}`)
         }
         isShutOut ||= code === 'role'
+        lastError = error
         reasons.push(`${address}: ${error.message}`)
       }
     }
     if (failedLately === undefined) {
       const code = isShutOut ? 'ERR_FORBIDDEN' : 'ERR_UNREACHABLE'
-      throw new AnnulusError(code, `no peer could be reached (${reasons.join('; ')})`)
+      throw new AnnulusError(code, `no peer could be reached (${reasons.join('; ')})`, { cause: lastError })
     }
     await sleep(clock, retryPauseMs, signal)
     return (this.#remote = failedLately)

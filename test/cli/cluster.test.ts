@@ -11,6 +11,7 @@ it('gives each peer all the settings that it has itself', () => {
     network: 'n',
     networkKey: 'key',
     allow: 'peers',
+    allowClients: 'clients',
     removeAfter: 90_000,
     transferRate: 1_500_000,
     scrubRate: 0,

@@ -56,6 +56,7 @@ it('gives every setting a variable and a key', () => {
     network: ['n', 'n', 'n'],
     networkKey: ['k', 'k', 'k'],
     allow: ['f', 'f', 'f'],
+    allowClients: ['f', 'f', 'f'],
     removeAfter: ['10m', '10m', 0],
     transferRate: ['10MB', '10MB', '64kB'],
     scrubRate: ['0', '500kB', 0],
