@@ -1,5 +1,6 @@
 /** Checks what users pass to put, get and delete, before anything is done with it. */
 import type { CallOptions, Consistency, Key, OperationOptions, PutOptions } from '../api.ts'
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import { maxDeadlineMs, maxKeyBytes, maxValueBytes } from './limits.ts'
 
@@ -33,10 +34,13 @@ export function checkValue(value: Uint8Array): Uint8Array {
   return bytes
 }
 
+/** What a user passes, or whoever calls for one, with a signal of the core's. */
+type Given<Options extends CallOptions> = Omit<Options, 'signal'> & { readonly signal?: CancelSignal }
+
 /** The options of a call with the defaults filled in. */
 export interface CheckedOptions {
   readonly deadlineMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
 }
 
 export interface CheckedOperation extends CheckedOptions {
@@ -47,7 +51,7 @@ export interface CheckedPut extends CheckedOperation {
   readonly ttlMs?: number
 }
 
-export function checkCall(options: CallOptions = {}): CheckedOptions {
+export function checkCall(options: Given<CallOptions> = {}): CheckedOptions {
   const deadlineMs = options.deadline ?? defaultDeadlineMs
   if (!(deadlineMs > 0 && deadlineMs <= maxDeadlineMs)) {
     throw invalid(`the deadline is ${deadlineMs} ms; it takes more than 0 and at most ${maxDeadlineMs}`)
@@ -57,12 +61,12 @@ export function checkCall(options: CallOptions = {}): CheckedOptions {
 }
 
 /** A change of the members takes as long as it has records to move, unless its caller says otherwise. */
-export function checkChange(options: CallOptions = {}): { signal?: AbortSignal; limitMs?: number } {
+export function checkChange(options: Given<CallOptions> = {}): { signal?: CancelSignal; limitMs?: number } {
   const { deadlineMs, ...checked } = checkCall(options)
   return options.deadline === undefined ? checked : { ...checked, limitMs: deadlineMs }
 }
 
-export function checkOperation(options: OperationOptions = {}): CheckedOperation {
+export function checkOperation(options: Given<OperationOptions> = {}): CheckedOperation {
   const consistency: string = options.consistency ?? 'quorum'
   if (consistency !== 'one' && consistency !== 'quorum' && consistency !== 'all') {
     throw invalid(`the consistency is "${consistency}"; it takes one, quorum or all`)
@@ -70,7 +74,7 @@ export function checkOperation(options: OperationOptions = {}): CheckedOperation
   return { ...checkCall(options), consistency }
 }
 
-export function checkPut(options: PutOptions = {}): CheckedPut {
+export function checkPut(options: Given<PutOptions> = {}): CheckedPut {
   const operation = checkOperation(options)
   if (options.ttl === undefined) return operation
   if (!(options.ttl > 0 && options.ttl <= maxTtlMs)) {

@@ -32,6 +32,7 @@ import {
   checkValue,
   type CheckedOptions
 } from './arguments.ts'
+import { Canceller, type CancelSignal } from './canceller.ts'
 import { Contact } from './contact.ts'
 import { fromJson, membersOf } from './describe.ts'
 import { AnnulusError } from './errors.ts'
@@ -77,7 +78,7 @@ const restoreTimeoutMs = 15_000
 const measureTimeoutMs = 10_000
 
 /** What is left of a call's time, and what has it leave the rest to a peer. */
-type LeftHere = CheckedOptions & { readonly retreat: AbortSignal }
+type LeftHere = CheckedOptions & { readonly retreat: CancelSignal }
 
 export interface ClientComponents {
   readonly clock: Clock
@@ -319,10 +320,12 @@ export class ClientCore implements Client {
   ): Promise<{ readonly value: T } | undefined> {
     // As soon as that is clear it is given up, the rest of its time being for a peer that can reach them; but not
     // where it may have had an effect: nobody else can carry on with its stamp, and the replicas may come back.
-    const retreat = new AbortController()
-    const stopWatching = this.#contact.onUndialable(() => this.#canCoordinate(order) || retreat.abort())
+    const retreat = new Canceller()
+    const stopWatching = this.#contact.onUndialable(
+      () => this.#canCoordinate(order) || retreat.abort(undefined)
+    )
     try {
-      return { value: await coordinate({ ...left, retreat: retreat.signal }) }
+      return { value: await coordinate({ ...left, retreat }) }
     } catch (error) {
       if (this.#mayForward(error, order) && left.signal?.aborted !== true) return undefined
       throw error

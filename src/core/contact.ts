@@ -6,6 +6,7 @@
 import type { Consistency, MemberLiveness } from '../api.ts'
 import { Liveness as WireLiveness, type ForwardAnswer, type Forward } from '../wire/generated/messages.ts'
 import type { CheckedOptions } from './arguments.ts'
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import type { Order } from './forward.ts'
 import { memberKey, type MemberId } from './member.ts'
@@ -246,7 +247,7 @@ export class Contact {
 
 /** What a peer is to do, and what its failure says of the outcome. */
 interface Request<T> {
-  readonly act: (remote: Remote, left: { timeoutMs: number; signal?: AbortSignal }) => Promise<T>
+  readonly act: (remote: Remote, left: { timeoutMs: number; signal?: CancelSignal }) => Promise<T>
   /** Whether it may have done what was asked, so that no other one may be asked for it. */
   readonly mayHaveEffect: (error: TransportError) => boolean
 }

@@ -8,6 +8,7 @@ import type {
   TransferStatus,
   TransitionStatus
 } from '../api.ts'
+import type { CancelSignal } from './canceller.ts'
 import { memberKey, sameMember, type MemberId } from './member.ts'
 import type { AddressBook } from './ports.ts'
 import type { FingerprintIndex } from './record/fingerprints.ts'
@@ -73,7 +74,7 @@ export function transitionOf(topology: Topology, waitingFor: readonly string[]):
 export async function describeCluster(
   view: MembersView,
   calls: Calls,
-  signal?: AbortSignal
+  signal?: CancelSignal
 ): Promise<Status> {
   const { topology } = view
   const members = membersOf(view)
@@ -120,7 +121,7 @@ async function describe(
   view: MembersView,
   calls: Calls,
   member: MemberId,
-  signal?: AbortSignal
+  signal?: CancelSignal
 ): Promise<SelfDescription | undefined> {
   if (view.livenessOf(member) === 'down') return undefined
   try {

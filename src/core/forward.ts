@@ -11,6 +11,7 @@ import {
   type ForwardAnswer
 } from '../wire/generated/messages.ts'
 import { checkKey, checkOperation, checkPut, checkValue, type CheckedPut } from './arguments.ts'
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError, errorTable, type ErrorCode } from './errors.ts'
 import { ServeError, type Clock } from './ports.ts'
 import type { Asked } from './requests/dispatcher.ts'
@@ -120,7 +121,7 @@ function isNotServing({ code, indefinite }: AnnulusError): boolean {
 async function carryOut(
   coordinator: Coordinator,
   message: Forward,
-  signal: AbortSignal
+  signal: CancelSignal
 ): Promise<ForwardAnswer> {
   const key = checkKey(message.key)
   const options = { consistency: consistencyNames[message.consistency], deadline: message.timeoutMs, signal }

@@ -2,6 +2,7 @@
  * Lists the keys that are live, a page at a time in the order of their positions: of one store, or of all
  * members merged, each key once. A listing is no snapshot: keys put or deleted meanwhile may show or not.
  */
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import { isLive } from './record/record.ts'
 import type { Clock, Store } from './ports.ts'
@@ -51,7 +52,7 @@ export interface ClusterListing {
   readonly replicas: number
   /** Position after which the page begins; empty: the ring's zero. */
   readonly after: Uint8Array
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 /**
@@ -80,7 +81,7 @@ async function askForPage(
   calls: Calls,
   member: MemberId,
   after: Uint8Array,
-  signal: AbortSignal
+  signal: CancelSignal
 ): Promise<KeyPage> {
   const request = { listKeys: { after: after, cluster: false } }
   const { keyPage } = await calls.call(member, request, { timeoutMs: pageTimeoutMs, signal, bulk: true })

@@ -1,4 +1,5 @@
 /** How a peer finds the others: at its first start by the addresses it was given, later by those it knows. */
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import type { Liveness } from './liveness/liveness.ts'
 import type { MemberId } from './member.ts'
@@ -45,7 +46,7 @@ export interface MeetInit {
   readonly addresses: readonly string[]
   /** It has been in a cluster: whoever is of another one by now is passed over. Default false. */
   readonly hasHome?: boolean
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** Told in words what it waits for, when that changes. */
   readonly onWaiting: (reason: string) => void
 }
@@ -105,7 +106,7 @@ function throwIfFinal(refusal: Refusal, address: string): void {
  */
 export async function greetOthers(
   components: MeetingComponents,
-  init: { readonly others: readonly MemberId[]; readonly signal: AbortSignal }
+  init: { readonly others: readonly MemberId[]; readonly signal: CancelSignal }
 ): Promise<void> {
   const { calls, log } = components
   const greeted = init.others
@@ -130,7 +131,7 @@ export async function tellOfStrangers(
   init: {
     readonly addresses: readonly string[]
     readonly others: readonly MemberId[]
-    readonly signal: AbortSignal
+    readonly signal: CancelSignal
   }
 ): Promise<void> {
   const known = [transport.peerId, ...init.others.map(({ peerId }) => peerId)].flatMap(peerId =>
@@ -159,7 +160,7 @@ export async function tellOfStrangers(
  */
 export async function askAround(
   components: MeetingComponents,
-  init: { readonly liveness: Pick<Liveness, 'hear'>; readonly signal: AbortSignal }
+  init: { readonly liveness: Pick<Liveness, 'hear'>; readonly signal: CancelSignal }
 ): Promise<void> {
   const { transport, calls, logger } = components
   const options = { timeoutMs: connectTimeoutMs, signal: init.signal }
@@ -187,7 +188,7 @@ export async function keepInTouch(
     readonly others: () => readonly MemberId[]
     /** One of them knows of another process that runs as this peer. */
     readonly onDuplicate: (reason: string) => void
-    readonly signal: AbortSignal
+    readonly signal: CancelSignal
   }
 ): Promise<void> {
   const { transport, clock, random, logger } = components
@@ -209,7 +210,7 @@ export async function keepInTouch(
 }
 
 /** Resolves after a pause; with false as soon as the signal aborts. */
-async function hasSlept(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
+async function hasSlept(clock: Clock, ms: number, signal: CancelSignal): Promise<boolean> {
   return sleep(clock, ms, signal).then(
     () => true,
     () => false

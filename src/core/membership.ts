@@ -3,6 +3,7 @@
  * life and an empty store, when the others removed it or its store lost what it had acknowledged.
  */
 import type { Access } from './access.ts'
+import type { CancelSignal } from './canceller.ts'
 import { transitionOf } from './describe.ts'
 import type { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
@@ -147,7 +148,7 @@ export class Membership {
   }
 
   /** Resolves when the peer left or the signal aborted; throws what made it fail for good. */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(signal: CancelSignal): Promise<void> {
     try {
       while ((await this.#live(signal)) === 'removed') await this.#reset('the others removed it')
     } catch (error) {
@@ -170,7 +171,7 @@ export class Membership {
   }
 
   /** One life, from its first request to its end. */
-  async #live(stop: AbortSignal): Promise<'left' | 'removed'> {
+  async #live(stop: CancelSignal): Promise<'left' | 'removed'> {
     const { transport, events, logger } = this.#components
     const self = { peerId: transport.peerId, life: this.#identity.life }
     const isReturning = this.#log.current?.member(self) !== undefined
@@ -224,7 +225,7 @@ export class Membership {
   /** Founds, joins or comes back; serves; and resolves with how the membership ended. */
   async #reside(
     life: Life,
-    init: Pick<LifeInit, 'isReturning' | 'onDuplicate'> & { readonly signal: AbortSignal }
+    init: Pick<LifeInit, 'isReturning' | 'onDuplicate'> & { readonly signal: CancelSignal }
   ): Promise<'left' | 'removed'> {
     const { isReturning, onDuplicate, signal } = init
     const { transport, events } = this.#components
@@ -274,7 +275,7 @@ export class Membership {
   async #until(
     self: MemberId,
     isDone: (standing: Standing) => boolean,
-    signal: AbortSignal
+    signal: CancelSignal
   ): Promise<Standing> {
     for (;;) {
       // A log that has forgotten this member has forgotten that it removed it.
@@ -285,7 +286,7 @@ export class Membership {
   }
 
   /** The others have all that was acknowledged; what only this store holds is offered for a while too. */
-  async #handOverTheRest(life: Life, signal: AbortSignal): Promise<void> {
+  async #handOverTheRest(life: Life, signal: CancelSignal): Promise<void> {
     const { clock, logger } = this.#components
     const untilMs = clock.monotonic() + partingMs
     await life.mover.stop()
@@ -374,7 +375,7 @@ function isOver(standing: Standing): boolean {
 }
 
 /** Resolves at the log's next change; throws the signal's reason when that aborts first. */
-async function nextChange(log: TopologyLog, signal: AbortSignal): Promise<void> {
+async function nextChange(log: TopologyLog, signal: CancelSignal): Promise<void> {
   signal.throwIfAborted()
   await new Promise<void>((resolve, reject) => {
     const finish = (settle: () => void): void => {

@@ -2,12 +2,13 @@
  * The calls of a user that are under way, of a peer or a client. Each ends when its caller gives up, when its
  * time is over or when the peer or client stops, whichever comes first, with an error that says which.
  */
+import { Canceller, type CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import type { Clock, Timer } from './ports.ts'
 
 export interface OngoingOptions {
   /** The caller's. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: CancelSignal | undefined
   /** How long it may take from now, in ms; left out where the work itself sees to that. */
   readonly limitMs?: number | undefined
 }
@@ -28,7 +29,7 @@ export class Ongoing {
   }
 
   /** Does what a user called for; the signal it is given ends it. Throws AnnulusError only. */
-  async run<T>(options: OngoingOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(options: OngoingOptions, work: (signal: CancelSignal) => Promise<T>): Promise<T> {
     if (this.#isStopped) throw new AnnulusError('ERR_STOPPED', this.#stopped)
     const call = new Call(this.#clock, options)
     this.#calls.add(call)
@@ -75,8 +76,8 @@ export class Ongoing {
 
 /** One of them: what ends it, and whether it has been. */
 class Call {
-  readonly #controller = new AbortController()
-  readonly #outer: AbortSignal | undefined
+  readonly #canceller = new Canceller()
+  readonly #outer: CancelSignal | undefined
   readonly #timer: Timer | undefined
   readonly #released = Promise.withResolvers<undefined>()
   readonly #abort = (): void => this.finish('aborted')
@@ -89,8 +90,8 @@ class Call {
     this.#timer = limitMs === undefined ? undefined : clock.after(limitMs, () => this.finish('late'))
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
+  get signal(): CancelSignal {
+    return this.#canceller
   }
 
   get end(): End | undefined {
@@ -104,7 +105,7 @@ class Call {
   finish(end: End): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#controller.abort(new AnnulusError('ERR_ABORTED', 'aborted by its caller'))
+    this.#canceller.abort(new AnnulusError('ERR_ABORTED', 'aborted by its caller'))
   }
 
   release(): void {

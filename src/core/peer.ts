@@ -24,6 +24,7 @@ import type {
 } from '../api.ts'
 import { openAccess, type Access } from './access.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
+import type { CancelSignal } from './canceller.ts'
 import { describeCluster, membersOf, toJson, troubleOf, type MembersView } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
 import { AnnulusError } from './errors.ts'
@@ -142,7 +143,7 @@ export class PeerCore implements Peer {
   }
 
   /** Resolves when the peer is a member and serves. Throws what made it fail, ERR_STOPPED or ERR_ABORTED. */
-  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async ready(options: { readonly signal?: CancelSignal } = {}): Promise<void> {
     await orAbort(this.#membership.ready, options.signal, () => {
       return new AnnulusError('ERR_ABORTED', 'aborted while waiting to be ready')
     })
@@ -280,7 +281,7 @@ export class PeerCore implements Peer {
     )
   }
 
-  async #statusNow(signal: AbortSignal): Promise<Status> {
+  async #statusNow(signal: CancelSignal): Promise<Status> {
     const status = await describeCluster(this.#view(), this.#life().calls, signal)
     // Who gave up wants no status of members that had no time to answer.
     signal.throwIfAborted()
@@ -430,7 +431,7 @@ export class PeerCore implements Peer {
 
   async #listKeys(
     message: { after: Uint8Array; cluster: boolean },
-    signal: AbortSignal
+    signal: CancelSignal
   ): Promise<ResponseBody> {
     const { store, clock } = this.#components
     const { after, cluster } = message
@@ -446,7 +447,7 @@ export class PeerCore implements Peer {
     }
   }
 
-  #clusterKeys(after: Uint8Array, signal: AbortSignal): Promise<KeyPage> {
+  #clusterKeys(after: Uint8Array, signal: CancelSignal): Promise<KeyPage> {
     const { self, calls, liveness } = this.#life()
     const { current, replicas } = this.#topology()
     return listClusterKeys(calls, {

@@ -3,6 +3,7 @@
  * LevelDB and the machine's clock; in the simulator a virtual network, simulated disks and virtual time.
  */
 import type { RefusalKind } from '../api.ts'
+import type { CancelSignal } from './canceller.ts'
 import type { MemberId } from './member.ts'
 import type { FingerprintIndex } from './record/fingerprints.ts'
 import type { StoredRecord, RecordHead } from './record/record.ts'
@@ -57,7 +58,7 @@ export interface Remote extends Greeting, MemberId {}
 export interface RequestOptions {
   /** After this many ms the request fails with `timeout` and is cancelled on the other side. */
   readonly timeoutMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** Use the lane for bulk transfer, so that this request delays no other. */
   readonly bulk?: boolean
 }
@@ -65,7 +66,7 @@ export interface RequestOptions {
 export interface ServeContext {
   readonly from: Remote
   /** Aborts when the requester cancels, its deadline passes or its channel closes. */
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** What is left of the requester's deadline when the request arrives, in ms. */
   readonly timeoutMs: number
 }

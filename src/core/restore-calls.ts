@@ -1,6 +1,7 @@
 /** A restore that a client asks a peer for: both ends of it. */
 import type { Restoration, RestoreOptions } from '../api.ts'
 import type { Restore, RestoreAnswer } from '../wire/generated/messages.ts'
+import type { CancelSignal } from './canceller.ts'
 import { fromJson, toJson } from './describe.ts'
 import { AnnulusError } from './errors.ts'
 import { throwFailure, toFailure } from './forward.ts'
@@ -16,7 +17,7 @@ export function toRestore(survivors: readonly string[], { acceptLoss = '' }: Res
 export async function serveRestore(
   restorer: Restorer,
   { survivors, acceptLoss }: Restore,
-  signal: AbortSignal
+  signal: CancelSignal
 ): Promise<ResponseBody> {
   const nothing = new Uint8Array()
   try {

@@ -6,6 +6,7 @@
 import type { Restoration } from '../api.ts'
 import type { Rumour } from '../wire/generated/messages.ts'
 import { Liveness as WireLiveness } from '../wire/generated/messages.ts'
+import type { CancelSignal } from './canceller.ts'
 import { AnnulusError } from './errors.ts'
 import { memberKey, sameMember, type MemberId } from './member.ts'
 import type { Logger, Random } from './ports.ts'
@@ -40,7 +41,7 @@ export interface RestoreWish {
   readonly survivors: readonly string[]
   /** The cluster's id, as a sign that its loss is meant; undefined: only say what it would come to. */
   readonly acceptLoss?: string
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
 }
 
 /** What each member that answered thinks of the others, by its key. */
@@ -82,7 +83,7 @@ export class Restorer {
   }
 
   /** Asks every member what it knows, until nobody knows of a newer topology. */
-  async #survey(signal: AbortSignal | undefined): Promise<{ topology: Topology; views: Views }> {
+  async #survey(signal: CancelSignal | undefined): Promise<{ topology: Topology; views: Views }> {
     const { calls, log, liveness } = this.#components
     for (let surveys = 1; ; surveys++) {
       const topology = log.current
@@ -108,7 +109,7 @@ export class Restorer {
   async #declare(
     survivors: readonly Member[],
     { clusterId, epoch, generation }: Topology,
-    signal: AbortSignal | undefined
+    signal: CancelSignal | undefined
   ): Promise<number> {
     const { calls, log, random, logger } = this.#components
     await log.restore(survivors, random.float())

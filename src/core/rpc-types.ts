@@ -1,4 +1,5 @@
 /** How the parts of the core ask other members for things; implemented in rpc.ts. */
+import type { CancelSignal } from './canceller.ts'
 import type { MemberId } from './member.ts'
 import type { Request, Response } from '../wire/generated/messages.ts'
 
@@ -13,7 +14,7 @@ export interface Traffic {
 
 export interface CallOptions {
   readonly timeoutMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   readonly bulk?: boolean
   /** Added to by the call, also where it fails. What a member asks of itself is no traffic. */
   readonly traffic?: Traffic

@@ -1,8 +1,9 @@
 /** Waiting, by the clock port. */
+import type { CancelSignal } from './canceller.ts'
 import type { Clock } from './ports.ts'
 
 /** Resolves after `ms`; rejects with the signal's reason, its timer cancelled, when that aborts first. */
-export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, ms: number, signal?: CancelSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(signal.reason)
@@ -23,7 +24,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 /** Waits for what others wait for too, no longer than this signal allows: throws `reason()` when it aborts. */
 export async function orAbort<T>(
   promise: Promise<T>,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
   reason: () => unknown
 ): Promise<T> {
   if (signal === undefined) return promise

@@ -3,6 +3,7 @@
  * `overloaded` at once. The stream is never paused for it: answers to this end's own requests come on the
  * same stream, and a handler may wait for one of those, so pausing could make both ends wait for each other.
  */
+import { Canceller, type CancelSignal } from '../core/canceller.ts'
 import { type Remote, type ServeContext, ServeError, type Timer } from '../core/ports.ts'
 import { errorCode } from './calls.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -163,7 +164,7 @@ class ServedRequest implements ServeContext {
   readonly timeoutMs: number
   timer: Timer | undefined
   #abortReason: string | undefined
-  #controller: AbortController | undefined
+  #canceller: Canceller | undefined
 
   constructor(from: Remote, timeoutMs: number) {
     this.from = from
@@ -171,17 +172,17 @@ class ServedRequest implements ServeContext {
   }
 
   /** Made when a handler first asks for it: most are done before they need one. */
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#abortReason !== undefined) this.#controller.abort(new Error(this.#abortReason))
+  get signal(): CancelSignal {
+    if (this.#canceller === undefined) {
+      this.#canceller = new Canceller()
+      if (this.#abortReason !== undefined) this.#canceller.abort(new Error(this.#abortReason))
     }
-    return this.#controller.signal
+    return this.#canceller
   }
 
   abort(reason: string): void {
     this.timer?.cancel()
     this.#abortReason = reason
-    this.#controller?.abort(new Error(reason))
+    this.#canceller?.abort(new Error(reason))
   }
 }

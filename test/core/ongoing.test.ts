@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { CancelSignal } from '../../src/core/canceller.ts'
 import { AnnulusError } from '../../src/core/errors.ts'
 import { Ongoing } from '../../src/core/ongoing.ts'
 import { VirtualClock, VirtualTime } from '../simulation/clock.ts'
@@ -11,7 +12,7 @@ function make() {
 /** Work that goes on until its signal aborts, and says then whether it may have had an effect. */
 const endless =
   (indefinite = false) =>
-  (signal: AbortSignal): Promise<never> =>
+  (signal: CancelSignal): Promise<never> =>
     new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(new AnnulusError('ERR_ABORTED', 'ended', { indefinite })))
     })

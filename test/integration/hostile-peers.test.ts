@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import type { CancelSignal } from '../../src/core/canceller.ts'
 import { frameKind, noBytes, writeFrame } from '../../src/libp2p/frame.ts'
 import { encodeHello, type Introduction } from '../../src/libp2p/hello.ts'
 import { newInstance } from '../../src/libp2p/ids.ts'
@@ -164,7 +165,7 @@ describe('a stream', () => {
 
   it('whose reader is gone takes none of the requests in work with it', async () => {
     const stream = await rawStream(peer)
-    const signals: AbortSignal[] = []
+    const signals: CancelSignal[] = []
     peer.handlers.answer = (_, context) => {
       signals.push(context.signal)
       return new Promise(() => undefined)

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { CancelSignal } from '../../src/core/canceller.ts'
 import { maxMessageBytes } from '../../src/core/limits.ts'
 import { ServeError, TransportError, type ServeContext } from '../../src/core/ports.ts'
 import { introduce, newLife, startPair, startPeer, stopAll, text, timeoutMs, until } from './transports.ts'
@@ -88,7 +89,7 @@ describe('a request', () => {
 
   it('that the caller aborts is cancelled at the other end', async () => {
     const [a, b] = await startPair()
-    const seen = Promise.withResolvers<AbortSignal>()
+    const seen = Promise.withResolvers<CancelSignal>()
     b.handlers.answer = (_, context) => {
       seen.resolve(context.signal)
       return new Promise(() => undefined)

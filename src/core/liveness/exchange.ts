@@ -3,6 +3,7 @@
  * address records that wait, and what comes back is taken in before the caller goes on.
  */
 import type { Ack } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import type { MemberId } from '../member.ts'
 import { TransportError, type AddressBook, type Logger } from '../ports.ts'
 import type { Refusals } from '../requests/refusals.ts'
@@ -34,11 +35,11 @@ export class Exchange {
   readonly #table: MemberTable
   readonly #logger: Logger
   readonly #refusals: Pick<Refusals, 'note'> | undefined
-  readonly #signal: AbortSignal
+  readonly #signal: CancelSignal
   readonly #records = new PiggybackQueue<SignedRecord>({ limit: maxAddressesQueued })
 
   /** All calls end when `signal` aborts. */
-  constructor(components: ExchangeComponents, init: { readonly signal: AbortSignal }) {
+  constructor(components: ExchangeComponents, init: { readonly signal: CancelSignal }) {
     this.#calls = components.calls
     this.#addresses = components.addresses
     this.#table = components.table

@@ -2,6 +2,7 @@
  * One probe: ping a member, have others ping it where it does not ack, and suspect it where none of them reaches it
  * within the protocol period (SWIM, section 3.1), judging this peer's own health by the way (Lifeguard).
  */
+import type { CancelSignal } from '../canceller.ts'
 import type { MemberId } from '../member.ts'
 import type { Clock, Random } from '../ports.ts'
 import type { Awareness } from './awareness.ts'
@@ -20,7 +21,7 @@ interface ProberComponents {
 
 interface ProberInit {
   readonly config: LivenessConfig
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 export class Prober {
@@ -30,7 +31,7 @@ export class Prober {
   readonly #table: MemberTable
   readonly #exchange: Exchange
   readonly #config: LivenessConfig
-  readonly #signal: AbortSignal
+  readonly #signal: CancelSignal
   readonly #underWay = new Set<string>()
 
   constructor(components: ProberComponents, init: ProberInit) {

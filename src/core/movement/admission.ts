@@ -2,6 +2,7 @@
  * How many requests of sessions one member serves at once, whoever asks: each may hold a message of records in
  * memory. Over the limit, or where the bandwidth is spent for long, the asker is told to come again.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { ServeError } from '../ports.ts'
 import type { Throttle } from './throttle.ts'
 
@@ -36,12 +37,12 @@ export class Admission {
   }
 
   /** Likewise for a request that is answered with records; `bytesOf` says how many bytes of them. */
-  giveRecords<T>(work: () => Promise<T>, bytesOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+  giveRecords<T>(work: () => Promise<T>, bytesOf: (answer: T) => number, signal: CancelSignal): Promise<T> {
     return this.#servePaced(work, answer => this.#throttle.pass(bytesOf(answer), signal, maxHeldBackMs))
   }
 
   /** Likewise for one that brings so many bytes of records. */
-  takeRecords<T>(work: () => Promise<T>, bytes: number, signal: AbortSignal): Promise<T> {
+  takeRecords<T>(work: () => Promise<T>, bytes: number, signal: CancelSignal): Promise<T> {
     return this.#servePaced(work, () => this.#throttle.passed(bytes, signal, maxHeldBackMs))
   }
 

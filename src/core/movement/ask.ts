@@ -2,6 +2,7 @@
  * The requests that move records: each in the lane for bulk, sent and answered at one epoch. Sessions and repairs
  * ask by this.
  */
+import type { CancelSignal } from '../canceller.ts'
 import type { MemberId } from '../member.ts'
 import { TransportError } from '../ports.ts'
 import type { Calls, RequestBody, Traffic } from '../rpc-types.ts'
@@ -14,7 +15,7 @@ export interface AskInit {
   readonly epoch: number
   /** The one that this member is at now. */
   readonly epochNow: () => number
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly traffic?: Traffic
 }
 

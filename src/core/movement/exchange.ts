@@ -2,6 +2,7 @@
  * Moves the records of a session, once it is known which: fetches and takes in, reads and pushes, in ring
  * order, in batches of one message, within the bandwidth limit.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { maxBatchBytes } from '../limits.ts'
 import { DamagedRecordError, type Store } from '../ports.ts'
 import { decodeRecord, RecordFormatError } from '../record/codec.ts'
@@ -36,7 +37,7 @@ export interface ExchangeComponents {
 export interface ExchangeInit {
   readonly kind: SessionDomain
   readonly domain: Domain
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly progress: SessionProgress
 }
 

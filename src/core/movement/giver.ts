@@ -3,6 +3,7 @@
  * over to all of their replicas, and drops each once every one of them has it, if it is then still foreign and
  * unchanged. One window of the ring after the other, so that no more is remembered than a window has.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { memberKey } from '../member.ts'
 import { DamagedRecordError, TransportError } from '../ports.ts'
 import { slotOf } from '../record/fingerprints.ts'
@@ -23,7 +24,7 @@ export type GiverComponents = SessionComponents
 
 export interface GiverInit {
   readonly domains: Pick<Domains, 'topology' | 'foreign' | 'handedOver'>
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly progress: SessionProgress
 }
 

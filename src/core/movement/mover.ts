@@ -5,6 +5,7 @@
  * has ended before a take begins, so nothing is dropped that a take counts on.
  */
 import type { TransferEvent, TransferStatus } from '../../api.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { slotCount } from '../record/fingerprints.ts'
 import { orAbort } from '../time.ts'
@@ -29,7 +30,7 @@ export interface MoverComponents extends Omit<SessionComponents, 'epoch'> {
   readonly domains: () => Domains | undefined
   readonly isAlive: (member: MemberId) => boolean
   /** Tells the acceptors, until the epoch moves or the signal aborts, that this taker is done. */
-  readonly report: (epoch: number, signal: AbortSignal) => Promise<void>
+  readonly report: (epoch: number, signal: CancelSignal) => Promise<void>
   readonly onTransfer?: ((event: TransferEvent) => void) | undefined
 }
 
@@ -112,7 +113,7 @@ export class Mover {
   }
 
   /** One pass of hand-over, now; for a member that is about to stop for good. False: something is kept. */
-  async handOverNow(signal: AbortSignal): Promise<boolean> {
+  async handOverNow(signal: CancelSignal): Promise<boolean> {
     const domains = this.#components.domains()
     return domains === undefined || (await this.#handOver(domains, signal)) === 0
   }
@@ -126,7 +127,7 @@ export class Mover {
   }
 
   /** All that one topology asks; ends when it changes, by the signal, or throws where a part in it failed. */
-  async #workAt(domains: Domains | undefined, signal: AbortSignal): Promise<void> {
+  async #workAt(domains: Domains | undefined, signal: CancelSignal): Promise<void> {
     if (domains === undefined) {
       await pause(this.#components.clock, lookEveryMs, signal)
       return
@@ -141,7 +142,7 @@ export class Mover {
   }
 
   /** Takes what this member is to replicate; from then on it reports that, beside all else. */
-  async #takePart(domains: Domains, signal: AbortSignal): Promise<{ readonly done: Promise<void> }> {
+  async #takePart(domains: Domains, signal: CancelSignal): Promise<{ readonly done: Promise<void> }> {
     const { transition, takers } = domains.topology
     if (transition === undefined || !takers.some(taker => sameMember(taker, this.#self)))
       return { done: Promise.resolve() }
@@ -154,12 +155,12 @@ export class Mover {
     return { done: this.#keepReporting(transition.latest, signal) }
   }
 
-  async #keepReporting(epoch: number, signal: AbortSignal): Promise<void> {
+  async #keepReporting(epoch: number, signal: CancelSignal): Promise<void> {
     while (!signal.aborted) await this.#attempt(() => this.#components.report(epoch, signal), signal)
   }
 
   /** Whatever is due now, and then a rest until something is. */
-  async #step(domains: Domains, signal: AbortSignal): Promise<void> {
+  async #step(domains: Domains, signal: CancelSignal): Promise<void> {
     const { clock, isAlive, store } = this.#components
     const isDue = (dueMs: number): boolean => dueMs <= clock.monotonic()
     if (!store.fingerprints.isComplete) return this.#stepUncounted(domains, signal)
@@ -174,7 +175,7 @@ export class Mover {
   }
 
   /** Nobody can say yet what is held here. Only what was found damaged can be repaired meanwhile. */
-  async #stepUncounted({ topology }: Domains, signal: AbortSignal): Promise<void> {
+  async #stepUncounted({ topology }: Domains, signal: CancelSignal): Promise<void> {
     const { clock, store } = this.#components
     if (this.#repairer.look() <= clock.monotonic()) await this.#repairer.repairDue(topology, signal)
     const restMs = Math.min(lookEveryMs, this.#repairer.look() - clock.monotonic())
@@ -185,7 +186,7 @@ export class Mover {
   }
 
   /** R1. */
-  async #reconcileWith(neighbour: Neighbour, epoch: number, signal: AbortSignal): Promise<void> {
+  async #reconcileWith(neighbour: Neighbour, epoch: number, signal: CancelSignal): Promise<void> {
     const { clock, logger } = this.#components
     const { member, domain } = neighbour
     const beganMs = clock.monotonic()
@@ -204,7 +205,7 @@ export class Mover {
   }
 
   /** R2. What is foreign in a transition waits for its close: nobody needs it, and takers get it from others. */
-  async #lookForForeign(domains: Domains, signal: AbortSignal): Promise<void> {
+  async #lookForForeign(domains: Domains, signal: CancelSignal): Promise<void> {
     const { transition } = domains.topology
     this.#lookDueMs = this.#jittered(retryMs)
     if (transition === undefined && !(await this.#seesNothingForeign(domains, signal))) {
@@ -215,7 +216,7 @@ export class Mover {
     this.#lookDueMs = this.#jittered(lookEveryMs)
   }
 
-  async #seesNothingForeign({ topology, foreign }: Domains, signal: AbortSignal): Promise<boolean> {
+  async #seesNothingForeign({ topology, foreign }: Domains, signal: CancelSignal): Promise<boolean> {
     const { clock, store, sums } = this.#components
     const atMs = clock.monotonic()
     await orAbort(store.fingerprints.completed, signal, () => signal.reason)
@@ -225,14 +226,14 @@ export class Mover {
   }
 
   /** How many records are kept. */
-  async #handOver(domains: Domains, signal: AbortSignal): Promise<number> {
+  async #handOver(domains: Domains, signal: CancelSignal): Promise<number> {
     const { kept } = await this.#transfers.during('hand-over', progress =>
       handOver(this.#components, { domains, signal, progress })
     )
     return kept
   }
 
-  async #restUntil(monotonicMs: number, signal: AbortSignal): Promise<void> {
+  async #restUntil(monotonicMs: number, signal: CancelSignal): Promise<void> {
     const { clock } = this.#components
     const restMs = monotonicMs - clock.monotonic()
     if (restMs <= 0) return
@@ -243,7 +244,7 @@ export class Mover {
   }
 
   /** Ends with the work, at the signal, or a while after it failed: then it is to be tried again. */
-  async #attempt(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #attempt(work: () => Promise<void>, signal: CancelSignal): Promise<void> {
     const { clock, logger } = this.#components
     try {
       await work()

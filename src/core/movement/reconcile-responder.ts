@@ -8,6 +8,7 @@ import {
   type ListNodes,
   type StreamNodes
 } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { maxBatchBytes } from '../limits.ts'
 import type { MemberId } from '../member.ts'
 import { DamagedRecordError, ServeError, type Store } from '../ports.ts'
@@ -38,7 +39,7 @@ export interface ReconcileResponderComponents {
 /** Who asks, and until when. */
 export interface SessionAsked {
   readonly from: MemberId
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 export class ReconcileResponder {

@@ -9,6 +9,7 @@
  * be under way that counts on what was damaged, its other copies yet to come: so nobody is asked before the longest
  * deadline has passed. All answer at one epoch, so that all voted for the same rings.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { maxDeadlineMs } from '../limits.ts'
 import type { Clock, Logger, Store } from '../ports.ts'
@@ -75,7 +76,7 @@ export class Repairer {
   }
 
   /** Tries all repairs that are due, one after the other. Throws when the signal aborts, or the disk fails. */
-  async repairDue(topology: Topology, signal: AbortSignal): Promise<void> {
+  async repairDue(topology: Topology, signal: CancelSignal): Promise<void> {
     const { clock } = this.#components
     const due = [...this.#damages.values()].filter(({ dueMs }) => dueMs <= clock.monotonic())
     for (const damage of due.sort((a, b) => comparePositions(a.position, b.position))) {
@@ -84,7 +85,7 @@ export class Repairer {
     }
   }
 
-  async #repair(position: Uint8Array, topology: Topology, signal: AbortSignal): Promise<void> {
+  async #repair(position: Uint8Array, topology: Topology, signal: CancelSignal): Promise<void> {
     const { store, logger, epoch: epochNow } = this.#components
     const rings = topology.rings.map(ring => ring.replicas(position, topology.replicas))
     const others = [...new Set(rings.flat())].filter(member => !sameMember(member, this.#self))
@@ -111,7 +112,7 @@ export class Repairer {
     member: MemberId,
     position: Uint8Array,
     { epoch }: Topology,
-    signal: AbortSignal
+    signal: CancelSignal
   ): Promise<Answer | undefined> {
     const { calls, logger, epoch: epochNow } = this.#components
     try {

@@ -2,6 +2,7 @@
  * What a session asks of the other member: each request in the lane for bulk, at the session's epoch, and again
  * after a while where the other is over its limits.
  */
+import type { CancelSignal } from '../canceller.ts'
 import type { Calls, RequestBody, Traffic } from '../rpc-types.ts'
 import { type Clock, type Random, TransportError } from '../ports.ts'
 import type { MemberId } from '../member.ts'
@@ -26,7 +27,7 @@ export interface SessionCallsInit {
   readonly member: MemberId
   /** That both sides are at. */
   readonly epoch: number
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** Counts what the session's messages come to. */
   readonly traffic: Traffic
 }

@@ -12,6 +12,7 @@
  * so that a change costs one addition; compare Meyer, "Range-Based Set Reconciliation", SRDS 2023).
  */
 import type { SessionDomain } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import type { MemberId } from '../member.ts'
 import type { Clock, Logger, Random, Store } from '../ports.ts'
 import { fingerprintOf, type FingerprintSum } from '../record/fingerprint.ts'
@@ -49,7 +50,7 @@ export interface SessionInit {
   readonly domain: Domain
   /** That both sides are at from the session's begin to its end. */
   readonly epoch: number
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly progress: SessionProgress
   /** Only what lies in these nodes, inner ones, in ring order. Default: all. */
   readonly within?: readonly number[]

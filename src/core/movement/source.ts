@@ -3,6 +3,7 @@
  * are offered it wants, and takes them in. The dispatcher has seen to it that both sides are at the same epoch.
  */
 import type { FetchRecords, OfferVersions, PushRecords } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { maxBatchBytes } from '../limits.ts'
 import { DamagedRecordError, ServeError, type Store } from '../ports.ts'
 import { decodeRecord } from '../record/codec.ts'
@@ -15,7 +16,7 @@ import { checkedPosition, fromWireVersions, maxVersionsPerMessage } from './wire
 
 /** Until when whoever asks waits. */
 export interface SourceAsked {
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 export interface MovementSourceComponents {

@@ -6,6 +6,7 @@
  * One session covers all that is to be taken from a source, and one follows the other: what the first brought,
  * the next finds to be equal, so that it is sent once.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { memberKey, type MemberId } from '../member.ts'
 import { slotCount, slotOf } from '../record/fingerprints.ts'
 import { widthOf } from '../ring/range.ts'
@@ -28,7 +29,7 @@ export interface TakerInit {
   readonly self: MemberId
   /** Of the topology that the transition's latest entry made: sessions at another epoch do not count. */
   readonly domains: Pick<Domains, 'duties' | 'takenFrom'> & { readonly topology: Pick<Topology, 'epoch'> }
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly progress: SessionProgress
 }
 

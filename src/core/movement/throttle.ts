@@ -2,6 +2,7 @@
  * Holds bulk transfer to a number of bytes per second, by a token bucket, and lets requests go first. One for
  * all that a peer sends and fetches in bulk.
  */
+import type { CancelSignal } from '../canceller.ts'
 import { maxBatchBytes } from '../limits.ts'
 import type { Clock } from '../ports.ts'
 import { sleep } from '../time.ts'
@@ -56,7 +57,7 @@ export class Throttle {
    * again has what has become free meanwhile. Otherwise sessions that are ended sooner than a batch may pass would
    * spend all that there is on what they never send.
    */
-  async pass(bytes: number, signal: AbortSignal, atMostMs = Infinity): Promise<void> {
+  async pass(bytes: number, signal: CancelSignal, atMostMs = Infinity): Promise<void> {
     this.#spend(bytes)
     try {
       await this.#rest(signal, atMostMs)
@@ -67,13 +68,13 @@ export class Throttle {
   }
 
   /** Before bytes are asked for: resolves when those before them are paid for. Throws when the signal aborts. */
-  async ready(signal: AbortSignal): Promise<void> {
+  async ready(signal: CancelSignal): Promise<void> {
     const { waitMs } = this
     if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
   }
 
   /** For bytes that have come: they count, and it resolves when more may follow, or throws, likewise. */
-  async passed(bytes: number, signal: AbortSignal, atMostMs = Infinity): Promise<void> {
+  async passed(bytes: number, signal: CancelSignal, atMostMs = Infinity): Promise<void> {
     this.#spend(bytes)
     await this.#rest(signal, atMostMs)
   }
@@ -83,7 +84,7 @@ export class Throttle {
     this.#available -= bytes
   }
 
-  async #rest(signal: AbortSignal, atMostMs: number): Promise<void> {
+  async #rest(signal: CancelSignal, atMostMs: number): Promise<void> {
     const waitMs = Math.min(atMostMs, Math.max(this.waitMs, this.#isBusy() ? yieldMs : 0))
     if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
   }

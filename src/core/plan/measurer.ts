@@ -4,6 +4,7 @@
  */
 import type { MemberLiveness } from '../../api.ts'
 import type { MeasureRanges } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { AnnulusError } from '../errors.ts'
 import { lastingKey, sameMember, type MemberId } from '../member.ts'
 import { EpochMovedError, noAnswer } from '../movement/ask.ts'
@@ -73,7 +74,7 @@ export class Measurer {
    */
   async inCluster(
     question: Question,
-    { epoch, signal }: { readonly epoch: number; readonly signal: AbortSignal }
+    { epoch, signal }: { readonly epoch: number; readonly signal: CancelSignal }
   ): Promise<Measured> {
     const topology = this.#components.topology()
     if (topology?.epoch !== epoch) throw new EpochMovedError(`epoch ${epoch} is over here`)
@@ -100,7 +101,7 @@ export class Measurer {
   async #ask(
     member: Member,
     question: Question,
-    { epoch, signal }: { readonly epoch: number; readonly signal: AbortSignal }
+    { epoch, signal }: { readonly epoch: number; readonly signal: CancelSignal }
   ): Promise<Measured> {
     const request = { measureRanges: toMeasureRanges(question, false) }
     const options = { timeoutMs: answerTimeoutMs, signal, bulk: true }

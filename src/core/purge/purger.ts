@@ -3,6 +3,7 @@
  * later purge would drop. What there is to drop follows from the store and the topology alone, so after a
  * restart it begins again and finds what is left.
  */
+import type { CancelSignal } from '../canceller.ts'
 import type { Clock, Logger, Random, Store } from '../ports.ts'
 import { endOf } from '../record/purged.ts'
 import type { RecordHead } from '../record/record.ts'
@@ -99,7 +100,7 @@ export class Purger {
     }
   }
 
-  async #sweep(signal: AbortSignal): Promise<void> {
+  async #sweep(signal: CancelSignal): Promise<void> {
     const { clock, store, logger, onPurged } = this.#components
     const purgedBefore = this.#purgedBefore
     let oldest = Infinity
@@ -123,7 +124,7 @@ export class Purger {
     onPurged?.(purgedBefore, dropped)
   }
 
-  async *#pages(signal: AbortSignal): AsyncGenerator<RecordHead[], void> {
+  async *#pages(signal: CancelSignal): AsyncGenerator<RecordHead[], void> {
     const { store } = this.#components
     let heads = await store.heads(wholeRing, { limit: batchRecords })
     while (heads.length > 0 && !signal.aborted) {

@@ -3,6 +3,7 @@
  * write of its may have been stored, starts over when the epoch moves, and words the errors.
  */
 import type { Consistency } from '../../api.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { AnnulusError, type AnnulusErrorInit, type ErrorCode } from '../errors.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import { positionOf } from '../ring/position.ts'
@@ -32,9 +33,9 @@ export interface OperationOptions {
   readonly consistency: Consistency
   /** How long it may take from now, in ms. */
   readonly deadlineMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** Ends it too, as long as it surely has had no effect; one that may have had is carried on to its own end. */
-  readonly retreat?: AbortSignal
+  readonly retreat?: CancelSignal
 }
 
 export type OperationName = 'get' | 'put' | 'delete'
@@ -50,8 +51,8 @@ export class Operation {
   readonly key: Uint8Array
   readonly position: Uint8Array
   readonly consistency: Consistency
-  readonly signal: AbortSignal | undefined
-  readonly #retreat: AbortSignal | undefined
+  readonly signal: CancelSignal | undefined
+  readonly #retreat: CancelSignal | undefined
   /** Monotonic time, in ms, after which nothing is sent. */
   readonly deadlineAt: number
   #writesInFlight = 0

@@ -11,6 +11,7 @@
  *      └──pause── resting <──fail────┘           which something is due, drives it all.
  */
 import type { Response } from '../../wire/generated/messages.ts'
+import { Canceller } from '../canceller.ts'
 import { TransportError, type Timer, type TransportFailure } from '../ports.ts'
 import type { RequestBody } from '../rpc-types.ts'
 import { EpochMovedError, type Operation } from './operation.ts'
@@ -79,7 +80,7 @@ export class Round {
   readonly #tally: Tally
   readonly #question: Question
   readonly #askings: readonly Asking[]
-  readonly #cancel = new AbortController()
+  readonly #cancel = new Canceller()
   readonly #advanceBound = (): void => this.#advance()
   /** Set while it runs. */
   #running: { resolve: () => void; reject: (error: Error) => void; unwatch: () => void } | undefined
@@ -208,7 +209,7 @@ export class Round {
     if (this.#question.isEffect) this.#operation.writeSent()
     const options = {
       timeoutMs: Math.min(deadlineAt - now, firstTryMs * 2 ** asking.failures),
-      signal: this.#cancel.signal
+      signal: this.#cancel
     }
     components.calls.call(candidate.member, this.#question.request(candidate), options).then(
       response => this.#answered(asking, response),
@@ -218,7 +219,7 @@ export class Round {
 
   #answered(asking: Asking, response: Response): void {
     if (this.#question.isEffect) this.#operation.writeSettled(mayHaveStored(response))
-    if (this.#cancel.signal.aborted) return
+    if (this.#cancel.aborted) return
     this.#noteLatency(asking)
     asking.overloads = 0
     const flaw = this.#flawOf(asking.candidate, response)
@@ -245,7 +246,7 @@ export class Round {
   #failed(asking: Asking, error: unknown): void {
     const failure = error instanceof TransportError ? error : undefined
     if (this.#question.isEffect) this.#operation.writeSettled(failure?.delivered ?? true)
-    if (this.#cancel.signal.aborted) return
+    if (this.#cancel.aborted) return
     if (failure === undefined) {
       this.#operation.components.logger.error('a request failed in an unknown way', { error: String(error) })
     }

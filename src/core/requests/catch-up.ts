@@ -1,4 +1,5 @@
 /** Brings this peer's log up to the epoch that another has, by asking that other for the entries. */
+import type { CancelSignal } from '../canceller.ts'
 import type { Logger, Remote } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
@@ -25,7 +26,11 @@ export class CatchUp {
   }
 
   /** Catches up with `from` as far as `epoch`; resolves also where that could not be done, see the log. */
-  async to(from: Remote, epoch: number, options: { signal?: AbortSignal; timeoutMs: number }): Promise<void> {
+  async to(
+    from: Remote,
+    epoch: number,
+    options: { signal?: CancelSignal; timeoutMs: number }
+  ): Promise<void> {
     for (;;) {
       if (this.#components.log.epoch >= epoch) return
       const running = this.#running.get(from.peerId)

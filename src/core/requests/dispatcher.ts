@@ -4,6 +4,7 @@
  */
 import { Request, Response } from '../../wire/generated/messages.ts'
 import type { Access } from '../access.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { ServeError, type Logger, type Remote, type ServeContext } from '../ports.ts'
 import type { RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
@@ -14,7 +15,7 @@ import type { SentRecords } from './sent-records.ts'
 /** What a handler is told of the request besides its message. */
 export interface Asked {
   readonly from: Remote
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** Ms that the requester still waits. */
   readonly timeoutMs: number
 }

@@ -3,6 +3,7 @@
  * and by whoever leaves or removes another.
  */
 import type { Petition, PetitionAnswer } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import { AnnulusError } from '../errors.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
@@ -28,7 +29,7 @@ export type PetitionWish =
   | { readonly remove: MemberId; readonly acceptLoss?: boolean }
 
 export interface PetitionOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** Is told, in words, what the change waits for, each time that changes. */
   readonly onWaiting?: (reason: string) => void
 }
@@ -84,7 +85,10 @@ export class Petitioner {
   }
 
   /** Passes a petition on to the acceptors for one who cannot reach them, and gives back what they say. */
-  async relay(message: Petition, options: { timeoutMs: number; signal: AbortSignal }): Promise<ResponseBody> {
+  async relay(
+    message: Petition,
+    options: { timeoutMs: number; signal: CancelSignal }
+  ): Promise<ResponseBody> {
     const acceptors = this.#components.log.current?.acceptors ?? []
     const answers = await this.#ask(acceptors, { ...message, relayed: true }, options)
     const answer = answers.find(({ refusalCode }) => refusalCode === petitionCodes.noted) ?? answers[0]
@@ -93,7 +97,7 @@ export class Petitioner {
   }
 
   /** Asks all acceptors once; where none answers, some others to pass it on. Throws where they refuse. */
-  async #round(message: Petition, signal: AbortSignal): Promise<Answer[]> {
+  async #round(message: Petition, signal: CancelSignal): Promise<Answer[]> {
     const { log } = this.#components
     const asked = log.current
     if (asked === undefined) return []
@@ -109,7 +113,7 @@ export class Petitioner {
   async #ask(
     members: readonly MemberId[],
     petition: Petition,
-    options: { timeoutMs: number; signal: AbortSignal }
+    options: { timeoutMs: number; signal: CancelSignal }
   ): Promise<Answer[]> {
     const { calls, logger } = this.#components
     const asking = members.map(async member => {
@@ -139,7 +143,7 @@ export class Petitioner {
   }
 
   /** Aborts when the log moves or the caller gives up. */
-  #nextNews(signal: AbortSignal | undefined): { signal: AbortSignal; release: () => void } {
+  #nextNews(signal: CancelSignal | undefined): { signal: CancelSignal; release: () => void } {
     const news = linked(signal)
     const stopListening = this.#components.log.onChange(() => news.abort())
     const release = (): void => {

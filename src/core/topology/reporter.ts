@@ -1,5 +1,6 @@
 /** Tells the acceptors that this member has done its part of a transition, until the log moves on. Used by movement. */
 import type { Report } from '../../wire/generated/messages.ts'
+import type { CancelSignal } from '../canceller.ts'
 import type { MemberId } from '../member.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { Calls } from '../rpc-types.ts'
@@ -34,7 +35,7 @@ export class Reporter {
   }
 
   /** Reports at this epoch, that of the transition's latest entry. Resolves when the log moves on, or at the signal. */
-  async report(epoch: number, signal?: AbortSignal): Promise<void> {
+  async report(epoch: number, signal?: CancelSignal): Promise<void> {
     const { clock, random, log } = this.#components
     const ended = linked(signal)
     const stopListening = log.onChange(() => {
@@ -51,7 +52,7 @@ export class Reporter {
     }
   }
 
-  async #tellAcceptors(epoch: number, signal: AbortSignal): Promise<void> {
+  async #tellAcceptors(epoch: number, signal: CancelSignal): Promise<void> {
     const { peerId, life } = this.#self
     await tellAcceptors(this.#components, { epoch, member: { peerId, life } }, signal)
   }
@@ -61,7 +62,7 @@ export class Reporter {
 export async function tellAcceptors(
   { calls, log, logger }: Pick<ReporterComponents, 'calls' | 'log' | 'logger'>,
   report: Report,
-  signal: AbortSignal
+  signal: CancelSignal
 ): Promise<void> {
   const telling = (log.current?.acceptors ?? []).map(async acceptor => {
     try {
