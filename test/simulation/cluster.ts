@@ -48,7 +48,7 @@ export interface ClusterInit {
   readonly onLog?: (who: string, level: string, message: string, fields?: Record<string, unknown>) => void
 }
 
-/** Peers that join a large cluster at once. */
+/** Peers that join at once while a cluster is built: so many, or as many as there are already. */
 const waveJoins = 32
 
 /** Timers go by an oscillator that nobody corrects, wall clocks by whatever corrects them: those may be off more. */
@@ -97,7 +97,10 @@ export class SimulatedCluster {
   async grow(count: number): Promise<void> {
     await this.ready(await this.time.settle(this.add()))
     while (this.peers.length < count) {
-      const wave = Array.from({ length: Math.min(waveJoins, count - this.peers.length) }, () => this.add())
+      const { length } = this.peers
+      const wave = Array.from({ length: Math.min(Math.max(waveJoins, length), count - length) }, () =>
+        this.add()
+      )
       for (const peer of await this.time.settle(Promise.all(wave))) await this.ready(peer)
     }
   }

@@ -89,6 +89,9 @@ export const quietKeys: readonly string[] = Array.from({ length: 24 }, (_, i) =>
 
 const quietValueBytes = 100
 
+/** Up to so many peers all read every key in the end. Keys times peers of a large cluster would take most of a run. */
+const mostReaders = 20
+
 export interface WorkloadComponents {
   readonly cluster: SimulatedCluster
   readonly history: History
@@ -138,12 +141,12 @@ export class Workload {
     for (const client of this.#embedded.values()) await this.#cluster.time.settle(client.close())
   }
 
-  /** Reads every key through every peer that runs. */
+  /** Reads every key through every peer that runs; of many, through some, in turn, so that each reads something. */
   async readAll(keys: readonly string[]): Promise<Operation[]> {
     const reads: Operation[] = []
-    for (const key of keys) {
-      const peers = this.#cluster.running
-      reads.push(...(await Promise.all(peers.map(peer => this.#read(peer, key)))))
+    for (const [turn, key] of keys.entries()) {
+      const readers = readersOf(this.#cluster.running, turn, keys.length)
+      reads.push(...(await Promise.all(readers.map(peer => this.#read(peer, key)))))
     }
     return reads
   }
@@ -219,6 +222,15 @@ export class Workload {
       } else answer.version = (await client.delete(key, { deadline: deadlineMs })).version
     })
   }
+}
+
+/**
+ * Through whom the key whose turn it is, of so many, is read in the end: all peers, up to `mostReaders` of them; of
+ * more at least so many, and each of them for one key at least.
+ */
+export function readersOf<T>(peers: readonly T[], turn: number, keys: number): T[] {
+  const count = Math.min(peers.length, Math.max(mostReaders, Math.ceil(peers.length / keys)))
+  return Array.from({ length: count }, (_, i) => peers[(turn * count + i) % peers.length]!)
 }
 
 export function nameOf({ index }: SimulatedPeer): string {
