@@ -96,7 +96,7 @@ export class Dispatcher {
       throw new ServeError('bad-request', 'only peers may ask this', 'role')
     }
     if (route.changes?.(message) === true && !access.mayChange(from.peerId)) {
-      throw new ServeError('forbidden', 'this client may only read')
+      throw new ServeError('forbidden', 'this client may only read', 'role')
     }
     // Who is not trusted as a member is no source of the log either: it comes from the members soon enough.
     const isAhead = request.epoch > log.epoch && access.isMember(from.peerId)
