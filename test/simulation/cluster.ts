@@ -10,7 +10,7 @@ import { PeerCore, type PeerCoreInit } from '../../src/core/peer.ts'
 import { StoreError, type Logger } from '../../src/core/ports.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from './clock.ts'
-import { SimulatedDisk, type DiskInit } from './disk.ts'
+import { SimulatedDisk, type DiskInit, type Dropped } from './disk.ts'
 import { SimulatedNetwork, type NetworkInit } from './network.ts'
 import { SimulatedProcess } from './process.ts'
 import { SeededRandom } from './random.ts'
@@ -66,6 +66,8 @@ export class SimulatedCluster {
   readonly wiretap: Wiretap
   readonly random: SeededRandom
   readonly peers: SimulatedPeer[] = []
+  /** Told of each record that a peer is to drop, before it does. */
+  onDrop: ((peerId: string, dropped: Dropped) => void) | undefined
   readonly #init: ClusterInit
   readonly #peerRandom: SeededRandom
   readonly #clientRandom: SeededRandom
@@ -254,6 +256,7 @@ export class SimulatedCluster {
   ): Pick<SimulatedPeer, 'process' | 'core'> {
     const { vnodes = 16, replicas, tombstoneGraceMs } = this.#init
     const process = new SimulatedProcess()
+    disk.onDrop = dropped => this.onDrop?.(peerId, dropped)
     const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
     const core = new PeerCore(
       {

@@ -37,6 +37,12 @@ export interface DiskInit {
   readonly failRate?: number
 }
 
+/** What a process asks to be dropped. */
+export interface Dropped {
+  readonly position: Uint8Array
+  readonly version: Version
+}
+
 interface Write {
   readonly apply: (contents: MemoryStore) => Promise<void>
   readonly settle: (error?: Error) => void
@@ -60,6 +66,8 @@ export class SimulatedDisk {
   loss: string | undefined
   /** Told once, when the next batch is being synced. */
   onSync: (() => void) | undefined
+  /** Told of each record that is to be dropped, before it is. */
+  onDrop: ((dropped: Dropped) => void) | undefined
   /** May be changed at any moment. */
   failRate: number
   isFull = false
@@ -269,6 +277,7 @@ class DiskStore implements Store {
   }
 
   async drop(position: Uint8Array, version: Version): Promise<boolean> {
+    if (this.#process.isAlive) this.#disk.onDrop?.({ position, version })
     await this.#alive()
     let isDropped = false
     await this.#write(async contents => {
@@ -288,6 +297,7 @@ class DiskStore implements Store {
       // All of it is looked at first.
       isRepaired = this.#damages.isIn(position) && (await contents.repair(position, record))
       if (isRepaired) this.#disk.holdings.gone(position)
+      if (isRepaired && record !== undefined) this.#disk.kept([record])
       if (isRepaired) this.#damages.delete(position)
     })
     return isRepaired

@@ -7,8 +7,7 @@ import { formatPosition } from '../../src/core/ring/position.ts'
 import type { StoredRecord } from '../../src/core/record/record.ts'
 
 /** One version of a record, which became durable at some virtual time. */
-export interface Held {
-  readonly version: Version
+export interface Held extends Pick<StoredRecord, 'version' | 'kind' | 'expiresAt'> {
   /** Encoded bytes. */
   readonly size: number
   readonly sinceMs: number
@@ -17,14 +16,17 @@ export interface Held {
 export class Holdings {
   /** By position in hex: ever newer versions. What was lost, dropped or damaged begins anew. */
   readonly #held = new Map<string, Held[]>()
+  /** By position in hex: the newest that ever was there, lost or not. */
+  readonly #newestEver = new Map<string, Version>()
 
   /** A store merged these: it holds each, or something newer. */
   kept(records: readonly StoredRecord[], sinceMs: number): void {
-    for (const { position, version, size } of records) {
+    for (const { position, version, kind, expiresAt, size } of records) {
       const name = formatPosition(position)
+      if (compareVersions(version, this.#newestEver.get(name)) > 0) this.#newestEver.set(name, { ...version })
       const versions = this.#held.get(name) ?? []
       if (compareVersions(versions.at(-1)?.version, version) >= 0) continue
-      this.#held.set(name, [...versions, { version: { ...version }, size, sinceMs }])
+      this.#held.set(name, [...versions, { version: { ...version }, kind, expiresAt, size, sinceMs }])
     }
   }
 
@@ -46,6 +48,11 @@ export class Holdings {
   /** The newest under a position, in hex. */
   newest(position: string): Held | undefined {
     return this.#held.get(position)?.at(-1)
+  }
+
+  /** Whether this version or a newer one ever was under a position, in hex. */
+  hasHad(position: string, version: Version): boolean {
+    return compareVersions(this.#newestEver.get(position), version) >= 0
   }
 
   /** All positions that hold something, in hex. */

@@ -20,6 +20,7 @@ import {
   readDisks
 } from './guarantees/cluster.ts'
 import { History, describeOperation } from './history.ts'
+import { DropRules } from './drop-rules.ts'
 import { LogRules } from './log-rules.ts'
 import { MovementRules, type MovementCounts } from './movement-rules.ts'
 import { Nemesis } from './nemesis.ts'
@@ -124,6 +125,7 @@ class Run {
   readonly #logRules = new LogRules()
   readonly #stampRules = new StampRules()
   readonly #movementRules: MovementRules
+  readonly #dropRules: DropRules
   readonly #quiet: Quiet
   /** What was found besides what the history shows. */
   readonly #found: Violation[] = []
@@ -139,6 +141,8 @@ class Run {
       { time: cluster.time, peers: cluster.peers, topologyAt: epoch => this.#logRules.topologyAt(epoch) },
       { quietSinceMs: () => this.#quiet.sinceMs }
     )
+    this.#dropRules = new DropRules(cluster)
+    cluster.onDrop = (peerId, dropped) => this.#dropRules.drops(peerId, dropped)
     this.#logRules.onTopology = topology => this.#movementRules.moved(topology)
     cluster.wiretap.listen(message => {
       for (const rules of this.#rules) rules.saw(message)
@@ -297,7 +301,7 @@ class Run {
   #violations(): Violation[] {
     const seen = [
       ...this.#found,
-      ...this.#rules.flatMap(({ violations }) => violations),
+      ...[...this.#rules, this.#dropRules].flatMap(({ violations }) => violations),
       ...this.#watch.violations
     ]
     const all = [...seen, ...checkHistory(this.#history.soFar())]
