@@ -27,7 +27,11 @@ export class DropRules {
     const held = peer?.disk.holdings.newest(name)
     // What it holds no more in this version stays.
     if (peer === undefined || topology === undefined || held === undefined) return
-    if (compareVersions(held.version, version) !== 0 || isPurged({ ...held, position }, topology.purgedBefore)) return
+    if (
+      compareVersions(held.version, version) !== 0 ||
+      isPurged({ ...held, position }, topology.purgedBefore)
+    )
+      return
     const what = `drops the record at ${name} as ${formatVersion(version)} at epoch ${topology.epoch}`
     const replicas = topology.rings.flatMap(ring => ring.replicas(position, topology.replicas))
     if (replicas.some(replica => sameMember(replica, peer.core.memberNow))) {
