@@ -74,18 +74,20 @@ export const movementMutants: readonly Mutant[] = [
     }
   },
   {
-    name: 'tombstones-not-sent',
-    does: 'tombstones are left out of what a replica lists and sends to those who pull',
+    name: 'tombstones-not-taken',
+    does: 'tombstones are left out of what sessions bring, whichever side brings it',
     breaks: ['G3', 'G4', 'G7'],
     edits: {
-      'movement/reconcile-responder.ts': [
+      'movement/exchange.ts': [
         {
-          find: 'else if (record !== undefined) {',
-          replace: "else if (record !== undefined && record.kind === 'value') {"
-        },
+          find: 'store.mergeAll(records)',
+          replace: "store.mergeAll(records.filter(({ kind }) => kind === 'value'))"
+        }
+      ],
+      'movement/source.ts': [
         {
-          find: 'DOMAIN_HANDED_OVER ? [] : heads)',
-          replace: "DOMAIN_HANDED_OVER ? [] : heads.filter(({ kind }) => kind === 'value'))"
+          find: 'store.mergeAll(records)',
+          replace: "store.mergeAll(records.filter(({ kind }) => kind === 'value'))"
         }
       ]
     }
