@@ -99,8 +99,9 @@ export const movementMutants: readonly Mutant[] = [
     edits: {
       'movement/domains.ts': [
         {
-          find: 'domain: this.#domainOf(segment => !includes(replicasOf(segment), this.#self))',
-          replace: 'domain: this.#domainOf(segment => !includes(segment.after, this.#self))'
+          find: 'domain: domainOf(this.#foreignRanges())',
+          replace:
+            'domain: domainOf(segmentsOf(this.topology).filter(({ after }) => !includes(after, this.#self)).map(({ range }) => range))'
         }
       ],
       'movement/mover.ts': [{ find: 'if (transition === undefined && !(await', replace: 'if (!(await' }]
