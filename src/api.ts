@@ -379,6 +379,12 @@ export interface ClusterSettings {
    * Default 1,048,576 (1 MiB).
    */
   readonly scrubRate?: number
+  /**
+   * How many bytes of records, as encoded, this peer may hold; 1,048,576 (1 MiB) or more. At so many it refuses new values
+   * (ERR_FULL where too many replicas do); gets go on, deletes and copies of what the cluster holds have a margin of an
+   * eighth and a sixteenth. Default: no limit.
+   */
+  readonly maxDiskBytes?: number
 }
 
 export interface PeerInit extends ClusterSettings, AllowLists {

@@ -4,6 +4,7 @@ import { readRoles } from './access-lists.ts'
 import type { ClientInit, PeerInit } from './api.ts'
 import type { PeerCoreInit } from './core/peer.ts'
 import { AnnulusError } from './core/errors.ts'
+import { minDiskBytes } from './core/quota.ts'
 import { maxReplicas, maxVnodes, minTransferBytesPerSecond } from './core/limits.ts'
 import { maxNetworkLength } from './core/topology/shapes.ts'
 import { programVersion } from './version.ts'
@@ -15,13 +16,14 @@ export function checkPeerInit(init: PeerInit): void {
   checkWhole('removeAfter', init.removeAfter, 0, Number.MAX_SAFE_INTEGER)
   checkWhole('transferRate', init.transferRate, minTransferBytesPerSecond, Number.MAX_SAFE_INTEGER)
   checkWhole('scrubRate', init.scrubRate, 0, Number.MAX_SAFE_INTEGER)
+  checkWhole('maxDiskBytes', init.maxDiskBytes, minDiskBytes, Number.MAX_SAFE_INTEGER)
   for (const name of ['listen', 'announce', 'join'] as const) checkAddresses(name, init[name] ?? [])
   readRoles(init)
 }
 
 /** What the core is told of the settings: those that were given. */
 export function peerCoreInit(init: PeerInit): PeerCoreInit {
-  const { network, replicas, vnodes, join, removeAfter, transferRate, scrubRate } = init
+  const { network, replicas, vnodes, join, removeAfter, transferRate, scrubRate, maxDiskBytes } = init
   return {
     version: programVersion(),
     ...(network === undefined ? {} : { network }),
@@ -30,7 +32,8 @@ export function peerCoreInit(init: PeerInit): PeerCoreInit {
     ...(join === undefined ? {} : { join }),
     ...(removeAfter === undefined ? {} : { removeAfterMs: removeAfter }),
     ...(transferRate === undefined ? {} : { transferBytesPerSecond: transferRate }),
-    ...(scrubRate === undefined ? {} : { scrubBytesPerSecond: scrubRate })
+    ...(scrubRate === undefined ? {} : { scrubBytesPerSecond: scrubRate }),
+    ...(maxDiskBytes === undefined ? {} : { maxDiskBytes })
   }
 }
 

@@ -196,6 +196,7 @@ export function startFlags(
     removeAfter,
     transferRate,
     scrubRate,
+    maxDisk,
     json
   } = settings
   const flag = (name: string, value: string | number | undefined): string[] =>
@@ -213,6 +214,7 @@ export function startFlags(
     ...flag('remove-after', removeAfter === undefined ? undefined : formatDuration(removeAfter)),
     ...flag('transfer-rate', transferRate === undefined ? undefined : `${transferRate}B`),
     ...flag('scrub-rate', scrubRate === undefined ? undefined : `${scrubRate}B`),
+    ...flag('max-disk', maxDisk === undefined ? undefined : `${maxDisk}B`),
     ...(json === true ? ['--json'] : []),
     ...(peer.verbose ? ['--verbose'] : [])
   ]

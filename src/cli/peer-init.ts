@@ -29,6 +29,7 @@ export async function peerInit(settings: ResolvedSettings): Promise<Writable<Pee
   if (values.removeAfter !== undefined) init.removeAfter = values.removeAfter
   if (values.transferRate !== undefined) init.transferRate = values.transferRate
   if (values.scrubRate !== undefined) init.scrubRate = values.scrubRate
+  if (values.maxDisk !== undefined) init.maxDiskBytes = values.maxDisk
   if (values.networkKey !== undefined)
     init.networkKey = await readNetworkKey(values.networkKey, originOf('networkKey'))
   return { ...init, ...(await readAllowLists(allowFilesOf(settings))) }

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
+import { minDiskBytes } from '../core/quota.ts'
 import { maxReplicas, maxVnodes, minTransferBytesPerSecond } from '../core/limits.ts'
 import { usageError } from './errors.ts'
 import { bytesExample, durationExample, parseBytes, parseDuration } from './units.ts'
@@ -29,6 +30,8 @@ export interface Settings {
   transferRate: number
   /** In bytes per second; 0: never. */
   scrubRate: number
+  /** In bytes. */
+  maxDisk: number
   json: boolean
 }
 
@@ -112,6 +115,11 @@ export const settingTable: { readonly [K in SettingName]: Setting<Settings[K]> }
     about:
       'how fast records are read to find what has gone bad on disk, in bytes per second; 0: never (default: 1MiB)',
     read: readBytes(0)
+  },
+  maxDisk: {
+    flag: '--max-disk <bytes>',
+    about: 'how much of records this peer may hold; then it refuses new values (default: no limit)',
+    read: readBytes(minDiskBytes)
   },
   json: { flag: '--json', about: 'print JSON', read: readBoolean }
 }

@@ -9,6 +9,7 @@ import { openAccess, type Access } from './access.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
+import { Quota } from './quota.ts'
 import { Restorer } from './restore.ts'
 import { ensureMayPush } from './purge/gone-senders.ts'
 import { Purger } from './purge/purger.ts'
@@ -67,6 +68,8 @@ export interface LifeInit {
   readonly transferBytesPerSecond?: number
   /** At what rate it reads its records to find what has gone bad, in bytes per second; 0: never. Default 1 MiB. */
   readonly scrubBytesPerSecond?: number
+  /** Bytes of records that it may hold. Default: any number. */
+  readonly maxDiskBytes?: number
   /** True where this member may have missed writes. */
   readonly isReturning: boolean
   readonly onTransfer?: (event: TransferEvent) => void
@@ -89,6 +92,7 @@ export class Life {
   readonly restorer: Restorer
   readonly calls: RemoteCalls
   readonly sent: SentRecords
+  readonly quota: Quota
   readonly dispatcher: Dispatcher
   readonly steward: Steward
   readonly #components: LifeComponents
@@ -142,7 +146,8 @@ export class Life {
       { clock, random, log, proposer, liveness, logger },
       { self, removeAfterMs: init.removeAfterMs, tombstoneGraceMs }
     )
-    this.#store = new VisibleStore({ store, topology: () => log.current }, { self })
+    this.quota = new Quota({ store, clock, logger }, { maxBytes: init.maxDiskBytes })
+    this.#store = new VisibleStore({ store, topology: () => log.current, quota: this.quota }, { self })
     this.#purger = new Purger(
       { clock, random, store, log, logger, onPurged: init.onPurged },
       { tombstoneGraceMs }
@@ -273,7 +278,7 @@ export class Life {
     const { log, logger, transport } = this.#components
     const store = this.#store
     const load = this.#load
-    const replica = new Replica({ store, logger })
+    const replica = new Replica({ store, logger, quota: this.quota })
     const admission = new Admission({ throttle: this.#throttle })
     const source = new MovementSource({ store, admission })
     const responder = new ReconcileResponder({

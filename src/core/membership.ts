@@ -65,6 +65,8 @@ export interface MembershipInit {
   readonly transferBytesPerSecond?: number
   /** See LifeInit. */
   readonly scrubBytesPerSecond?: number
+  /** See LifeInit. */
+  readonly maxDiskBytes?: number
   /** Requests that the peer serves itself. */
   readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
 }
@@ -182,7 +184,7 @@ export class Membership {
     stop.addEventListener('abort', onStop)
     if (stop.aborted) onStop()
     const onDuplicate = (reason: string): void => end.abort(new AnnulusError('ERR_DUPLICATE', reason))
-    const { tombstoneGraceMs, transferBytesPerSecond, scrubBytesPerSecond } = this.#init
+    const { tombstoneGraceMs, transferBytesPerSecond, scrubBytesPerSecond, maxDiskBytes } = this.#init
     const life = new Life(
       { ...this.#components, log: this.#log },
       {
@@ -190,6 +192,7 @@ export class Membership {
         ...(tombstoneGraceMs === undefined ? {} : { tombstoneGraceMs }),
         ...(transferBytesPerSecond === undefined ? {} : { transferBytesPerSecond }),
         ...(scrubBytesPerSecond === undefined ? {} : { scrubBytesPerSecond }),
+        ...(maxDiskBytes === undefined ? {} : { maxDiskBytes }),
         boot: this.#identity.boot,
         removeAfterMs: this.#init.removeAfterMs ?? peerDefaults.removeAfterMs,
         isReturning,

@@ -419,7 +419,7 @@ export class PeerCore implements Peer {
     return {
       ...this.#components.store.usage(),
       damaged: fingerprints.damaged(0, slotCount).length,
-      trouble: troubleOf(fingerprints),
+      trouble: troubleOf(fingerprints) ?? life.quota.trouble ?? null,
       sentRecords: sent.records,
       sentBytes: sent.bytes,
       refused: this.#refusals.summary,

@@ -256,6 +256,9 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
 }
 
+/** There is no room, by the quota that the user gave: nothing was written. */
+export class StoreFullError extends StoreError {}
+
 /** The record under a position fails its checksum. It is not served and takes no writes until repaired. */
 export class DamagedRecordError extends Error {
   override readonly name = 'DamagedRecordError'

@@ -15,6 +15,7 @@ it('gives each peer all the settings that it has itself', () => {
     removeAfter: 90_000,
     transferRate: 1_500_000,
     scrubRate: 0,
+    maxDisk: 5_000_000,
     json: true
   }
   const args = startFlags(settings, { data: 'd/1', joins: ['/ip4/127.0.0.1/tcp/1'], verbose: false })

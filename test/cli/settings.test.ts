@@ -60,6 +60,7 @@ it('gives every setting a variable and a key', () => {
     removeAfter: ['10m', '10m', 0],
     transferRate: ['10MB', '10MB', '64kB'],
     scrubRate: ['0', '500kB', 0],
+    maxDisk: ['20GB', '1MiB', '1.5GiB'],
     json: ['true', true, 'false']
   }
   expect(Object.keys(examples)).toEqual(settingNames)
@@ -86,6 +87,7 @@ test.each([
   [{ flags: { transferRate: '10' } }, '--transfer-rate is "10"; give a number with a unit, such as 500kB'],
   [{ flags: { scrubRate: '-1' } }, '--scrub-rate is "-1"; give a number with a unit, such as 500kB'],
   [{ flags: { transferRate: '1kB' } }, '--transfer-rate is "1kB"; give at least 64000B'],
+  [{ flags: { maxDisk: '1kB' } }, '--max-disk is "1kB"; give at least 1048576B'],
   [{ file: { path: 'c.json', content: { vnodes: -1 } } }, '"vnodes" in c.json is -1; give a whole number'],
   [{ file: { path: 'c.json', content: { join: [1] } } }, '"join" in c.json is [1]; give a list of texts'],
   [

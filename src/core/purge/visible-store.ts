@@ -11,6 +11,7 @@
 import type { FingerprintIndex } from '../record/fingerprints.ts'
 import type { HeadsOptions, MetaChange, Scrubbed, ScrubbedPart, Store } from '../ports.ts'
 import type { MemberId } from '../member.ts'
+import type { Quota } from '../quota.ts'
 import { isPurged } from '../record/purged.ts'
 import type { RecordHead, StoredRecord } from '../record/record.ts'
 import type { Version } from '../record/version.ts'
@@ -22,6 +23,8 @@ export interface VisibleStoreComponents {
   readonly store: Store
   /** The topology in force now. */
   readonly topology: () => Topology | undefined
+  /** What the store may hold. Left out: all that comes. */
+  readonly quota?: Pick<Quota, 'during'>
 }
 
 export interface VisibleStoreInit {
@@ -32,11 +35,13 @@ export interface VisibleStoreInit {
 export class VisibleStore implements Store {
   readonly #store: Store
   readonly #topology: () => Topology | undefined
+  readonly #quota: Pick<Quota, 'during'> | undefined
   readonly #self: MemberId
 
-  constructor({ store, topology }: VisibleStoreComponents, { self }: VisibleStoreInit) {
+  constructor({ store, topology, quota }: VisibleStoreComponents, { self }: VisibleStoreInit) {
     this.#store = store
     this.#topology = topology
+    this.#quota = quota
     this.#self = self
   }
 
@@ -50,12 +55,14 @@ export class VisibleStore implements Store {
 
   /** What was purged is kept by keeping nothing. */
   merge(record: StoredRecord): Promise<void> {
-    return isPurged(record, this.#purgedBefore) ? Promise.resolve() : this.#store.merge(record)
+    if (isPurged(record, this.#purgedBefore)) return Promise.resolve()
+    return this.#within([record], () => this.#store.merge(record))
   }
 
   mergeAll(records: readonly StoredRecord[]): Promise<void> {
     const before = this.#purgedBefore
-    return this.#store.mergeAll(before === 0 ? records : records.filter(record => !isPurged(record, before)))
+    const shown = before === 0 ? records : records.filter(record => !isPurged(record, before))
+    return this.#within(shown, () => this.#store.mergeAll(shown))
   }
 
   drop(position: Uint8Array, version: Version): Promise<boolean> {
@@ -116,6 +123,11 @@ export class VisibleStore implements Store {
 
   close(): Promise<void> {
     return this.#store.close()
+  }
+
+  /** The store is called in this same step. */
+  #within(records: readonly StoredRecord[], write: () => Promise<void>): Promise<void> {
+    return this.#quota === undefined ? write() : this.#quota.during(records, write)
   }
 
   /** Judged when the answer is there: a purge may have come into force meanwhile. */

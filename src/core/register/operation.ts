@@ -157,7 +157,7 @@ export class Operation {
 
   /** So many replicas will not do it that waiting is of no use. */
   hopeless(
-    code: 'ERR_OVERLOADED' | 'ERR_FORBIDDEN',
+    code: 'ERR_OVERLOADED' | 'ERR_FORBIDDEN' | 'ERR_FULL',
     placement: Placement,
     tally: Tally,
     why: (key: string) => string

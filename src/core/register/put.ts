@@ -6,7 +6,7 @@
  * A record has one stamp, whatever becomes of the attempts to store it. Stamped anew after it may have been
  * stored, a put could take effect twice, the second time over a later put of another's.
  */
-import { encodeRecord } from '../record/codec.ts'
+import { encodeRecord, headBytesOf } from '../record/codec.ts'
 import type { HybridClock } from '../record/hybrid-clock.ts'
 import type { RecordKind, StoredRecord } from '../record/record.ts'
 import type { Version } from '../record/version.ts'
@@ -41,7 +41,7 @@ export async function put(operation: Operation, content: Content, stamper: Stamp
   return operation.acrossEpochs(async placement => {
     // Kept across epochs: the newest version was learnt after the put began, and that is all it takes.
     if (record === undefined) {
-      record = stamped(operation, content, stamper, await newestTime(operation, placement))
+      record = stamped(operation, content, stamper, await newestTime(operation, placement, content))
     } else operation.components.logger.debug('stores again with the stamp it has')
     // Sent once more, it could come in after a purge has made an end of the tombstone that is newer than it.
     if (record.version.time < placement.fence) throw operation.overtaken()
@@ -49,11 +49,19 @@ export async function put(operation: Operation, content: Content, stamper: Stamp
   })
 }
 
-/** What to stamp past: the newest time that a quorum of each ring knows, where order is asked for, and the fence. */
-async function newestTime(operation: Operation, placement: Placement): Promise<number> {
+/**
+ * What to stamp past: the newest time that a quorum of each ring knows, where order is asked for, and the fence. Those
+ * that have no room for the value do not count, so that a put ends before any replica has stored it where too few have.
+ */
+async function newestTime(
+  operation: Operation,
+  placement: Placement,
+  { kind, value }: Content
+): Promise<number> {
   const { key, position, consistency } = operation
   if (consistency === 'one') return placement.fence
-  const question = new Survey({ key, position, wantsRecord: false })
+  const storing = kind === 'value' ? { storing: headBytesOf(key.length) + value.length } : {}
+  const question = new Survey({ key, position, wantsRecord: false, ...storing })
   const tally = new Tally(placement.rings, consistency)
   const round = new Round({ operation, placement, tally, question })
   await round.run()

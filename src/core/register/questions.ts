@@ -13,6 +13,8 @@ export interface SurveyInit {
   readonly position: Uint8Array
   /** Asks one replica at a time for its whole record; else all only for their version. */
   readonly wantsRecord: boolean
+  /** Bytes of the record that is to be put next; left out: nothing that needs room. */
+  readonly storing?: number
 }
 
 /** Asks what replicas hold: one of them for its record, the others for its version alone. */
@@ -22,15 +24,17 @@ export class Survey implements Question {
   readonly #key: Uint8Array
   readonly #position: Uint8Array
   readonly #wantsRecord: boolean
+  readonly #storing: number | undefined
   readonly #held = new Map<string, Version | undefined>()
   /** Who is asked for its record rather than its version. */
   #recordFrom: string | undefined
   #record: StoredRecord | undefined
 
-  constructor({ key, position, wantsRecord }: SurveyInit) {
+  constructor({ key, position, wantsRecord, storing }: SurveyInit) {
     this.#key = key
     this.#position = position
     this.#wantsRecord = wantsRecord
+    this.#storing = storing
   }
 
   /** The newest version that voters hold; undefined where none holds any. */
@@ -59,7 +63,9 @@ export class Survey implements Question {
   request({ key }: Candidate): RequestBody {
     const position = this.#position
     if (this.#wantsRecord) this.#recordFrom ??= key
-    return this.#recordFrom === key ? { readRecord: { position } } : { readVersion: { position } }
+    if (this.#recordFrom === key) return { readRecord: { position } }
+    const storing = this.#storing
+    return { readVersion: storing === undefined ? { position } : { position, storing } }
   }
 
   take({ key }: Candidate, { record, version }: Response): string | undefined {
@@ -108,7 +114,10 @@ export class Storing implements Question {
   constructor({ record, isEffect, asksAll }: StoringInit) {
     this.isEffect = isEffect
     this.asksAll = asksAll
-    this.#request = { writeRecord: { record: record.encoded } }
+    const isPut = isEffect && record.kind === 'value'
+    this.#request = {
+      writeRecord: isPut ? { record: record.encoded, put: true } : { record: record.encoded }
+    }
   }
 
   request(): RequestBody {

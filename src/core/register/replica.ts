@@ -5,7 +5,15 @@
  * Every answer is a vote, so each speaks only of what is on disk; the Store port sees to that.
  */
 import type { ReadRecord, ReadVersion, WriteRecord } from '../../wire/generated/messages.ts'
-import { DamagedRecordError, ServeError, StoreError, type Logger, type Store } from '../ports.ts'
+import {
+  DamagedRecordError,
+  ServeError,
+  StoreError,
+  StoreFullError,
+  type Logger,
+  type Store
+} from '../ports.ts'
+import type { Quota } from '../quota.ts'
 import { decodeRecord, RecordFormatError } from '../record/codec.ts'
 import type { StoredRecord } from '../record/record.ts'
 import { formatPosition, positionBytes } from '../ring/position.ts'
@@ -15,23 +23,32 @@ import { refusedCode, toWireVersion } from './wire.ts'
 export interface ReplicaComponents {
   readonly store: Store
   readonly logger: Logger
+  /** Left out: none. */
+  readonly quota?: Pick<Quota, 'refusalOf'>
 }
 
 export class Replica {
   readonly #store: Store
+  readonly #quota: Pick<Quota, 'refusalOf'> | undefined
   readonly #logger: Logger
 
-  constructor({ store, logger }: ReplicaComponents) {
+  constructor({ store, logger, quota }: ReplicaComponents) {
     this.#store = store
     this.#logger = logger
+    this.#quota = quota
   }
 
-  /** The version held, a tombstone's too. Throws ServeError where the request is malformed. */
-  async readVersion({ position }: ReadVersion): Promise<ResponseBody> {
+  /**
+   * The version held, a tombstone's too; and whether there is no room for what is to be put, so that it is known before
+   * any replica has stored it. Throws ServeError where the request is malformed.
+   */
+  async readVersion({ position, storing = 0 }: ReadVersion): Promise<ResponseBody> {
     assertPosition(position)
     return this.#answer(position, async () => {
       const head = await this.#store.head(position)
-      return { version: head === undefined ? {} : { version: toWireVersion(head.version) } }
+      const version = head === undefined ? {} : { version: toWireVersion(head.version) }
+      const hasNoRoom = storing > 0 && this.#quota?.refusalOf(storing) !== undefined
+      return { version: hasNoRoom ? { ...version, full: true } : version }
     })
   }
 
@@ -45,9 +62,11 @@ export class Replica {
   }
 
   /** Done once the record, or a newer one, is on disk. Throws ServeError where the record is malformed. */
-  async writeRecord({ record: encoded }: WriteRecord): Promise<ResponseBody> {
+  async writeRecord({ record: encoded, put = false }: WriteRecord): Promise<ResponseBody> {
     const record = decoded(encoded)
     return this.#answer(record.position, async () => {
+      const refusal = put ? this.#quota?.refusalOf(record.size) : undefined
+      if (refusal !== undefined) throw new StoreFullError(refusal)
       await this.#store.merge(record)
       return { done: {} }
     })
@@ -62,6 +81,8 @@ export class Replica {
         this.#logger.warn('a request for a damaged record is refused', { position: formatPosition(position) })
         return { refused: { code: refusedCode.damaged, reason: error.message } }
       }
+      if (error instanceof StoreFullError)
+        return { refused: { code: refusedCode.full, reason: error.message } }
       if (error instanceof StoreError) {
         this.#logger.error('the disk failed at a request', { error: error.message })
         return { refused: { code: refusedCode.disk, reason: error.message } }

@@ -17,7 +17,7 @@ import type { RequestBody } from '../rpc-types.ts'
 import { EpochMovedError, type Operation } from './operation.ts'
 import type { Candidate, Placement } from './placement.ts'
 import type { Tally } from './quorum.ts'
-import { mayHaveStored } from './wire.ts'
+import { isFull, mayHaveStored } from './wire.ts'
 
 /** The pause before a failed replica is asked again, in ms: doubles from the first value up to the second. */
 export const firstRetryMs = 25
@@ -61,6 +61,8 @@ interface Asking {
   overloads: number
   /** It does not let this client do it. */
   isForbidden: boolean
+  /** It has no room for what is to be put. */
+  isFull: boolean
   /** The round is not over before it has answered, failed or proved slow. */
   isAwaited: boolean
   /** What became of asking it, in words. */
@@ -100,6 +102,7 @@ export class Round {
       failures: 0,
       overloads: 0,
       isForbidden: false,
+      isFull: false,
       isAwaited: false,
       why: 'not asked'
     }))
@@ -156,8 +159,7 @@ export class Round {
     if (operation.isGivenUp) return operation.aborted()
     if (now >= operation.deadlineAt) return operation.tooFew(this.#placement, this.#tally, this.#whyOf)
     if (this.#tally.isHopeless && !operation.mayHaveEffect) {
-      const code = this.#askings.some(({ isForbidden }) => isForbidden) ? 'ERR_FORBIDDEN' : 'ERR_OVERLOADED'
-      return operation.hopeless(code, this.#placement, this.#tally, this.#whyOf)
+      return operation.hopeless(this.#whyHopeless, this.#placement, this.#tally, this.#whyOf)
     }
     return undefined
   }
@@ -166,6 +168,11 @@ export class Round {
     for (const asking of this.#askings) if (asking.dueAt <= now) this.#due(asking)
     for (const asking of this.#chosen()) this.#ask(asking)
     this.#setTimer(now)
+  }
+
+  get #whyHopeless(): 'ERR_FORBIDDEN' | 'ERR_FULL' | 'ERR_OVERLOADED' {
+    if (this.#askings.some(({ isForbidden }) => isForbidden)) return 'ERR_FORBIDDEN'
+    return this.#askings.some(asking => asking.isFull) ? 'ERR_FULL' : 'ERR_OVERLOADED'
   }
 
   get #isOver(): boolean {
@@ -223,6 +230,8 @@ export class Round {
     this.#noteLatency(asking)
     asking.overloads = 0
     const flaw = this.#flawOf(asking.candidate, response)
+    asking.isFull = isFull(response)
+    if (asking.isFull) this.#tally.lose(keyOf(asking))
     if (flaw === undefined) this.#count(asking)
     else this.#rest(asking, flaw)
   }
@@ -240,6 +249,7 @@ export class Round {
     const { epoch } = this.#placement
     if (response.epoch !== epoch) return `at epoch ${response.epoch} instead of ${epoch}`
     if (response.refused !== undefined) return `refused: ${response.refused.reason}`
+    if (isFull(response)) return 'refused: its disk quota is used up'
     return this.#question.take(candidate, response)
   }
 

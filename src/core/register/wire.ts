@@ -4,7 +4,7 @@ import { maxTime } from '../limits.ts'
 import { writerBytes, type Version } from '../record/version.ts'
 
 /** The numbers of `RefusedCode` in messages.proto that concern a key. */
-export const refusedCode = { damaged: 2, disk: 4 } as const
+export const refusedCode = { damaged: 2, disk: 4, full: 5 } as const
 
 export function toWireVersion({ time, writer, rmw }: Version): WireVersion {
   return { time, writer: writer, rmw }
@@ -20,5 +20,11 @@ export function isVersion({ time, writer }: Version): boolean {
  * request, the epochs being unequal, answers with neither of the two.
  */
 export function mayHaveStored({ done, refused }: Response): boolean {
-  return done !== undefined || (refused !== undefined && refused.code !== refusedCode.damaged)
+  if (refused === undefined) return done !== undefined
+  return refused.code !== refusedCode.damaged && refused.code !== refusedCode.full
+}
+
+/** Whether the replica that sent this answer has no room for what is to be put. */
+export function isFull({ version, refused }: Response): boolean {
+  return version?.full === true || refused?.code === refusedCode.full
 }

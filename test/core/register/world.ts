@@ -70,7 +70,13 @@ class FaultyStore extends MemoryStore {
 export class Host {
   readonly member: MemberId
   readonly store = new FaultyStore()
-  readonly replica = new Replica({ store: this.store, logger: silent })
+  /** Its disk quota is used up. */
+  isFull = false
+  readonly replica = new Replica({
+    store: this.store,
+    logger: silent,
+    quota: { refusalOf: () => (this.isFull ? 'its disk quota is used up' : undefined) }
+  })
   epoch = 1
   /** Does not learn of epochs from requests. */
   isStuck = false

@@ -250,7 +250,10 @@ export const movementMutants: readonly Mutant[] = [
         }
       ],
       'purge/visible-store.ts': [
-        { find: 'return isPurged(record, this.#purgedBefore) ?', replace: 'return isPurged(record, 0) ?' },
+        {
+          find: 'if (isPurged(record, this.#purgedBefore)) return',
+          replace: 'if (isPurged(record, 0)) return'
+        },
         {
           find: 'filter(record => !isPurged(record, before))',
           replace: 'filter(record => !isPurged(record, 0))'
