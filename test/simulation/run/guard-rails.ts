@@ -5,6 +5,8 @@
  */
 import type { MemberInfo } from '../../../src/api.ts'
 import { memberKey } from '../../../src/core/member.ts'
+import type { RecordHead } from '../../../src/core/record/record.ts'
+import { compareVersions } from '../../../src/core/record/version.ts'
 import { formatPosition, positionOf } from '../../../src/core/ring/position.ts'
 import { Ring } from '../../../src/core/ring/ring.ts'
 import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
@@ -21,6 +23,9 @@ const growth = 4
 
 /** How often damage hits a record that nobody asks for: only who reads everything finds it. */
 const quietShare = 0.5
+
+/** How often it hits one that some other replica lacks, where there is one: the copies that are left decide. */
+const scarceShare = 0.5
 
 const quietPositions: ReadonlySet<string> = new Set(
   quietKeys.map(key => formatPosition(positionOf(new TextEncoder().encode(key))))
@@ -88,8 +93,19 @@ export class GuardRails {
       return replicas.length > 1 && replicas.every(({ peerId }) => runs.has(peerId))
     })
     const quiet = candidates.filter(({ position }) => quietPositions.has(formatPosition(position)))
-    const eligible = quiet.length > 0 && random.chance(quietShare) ? quiet : candidates
+    const scarce = candidates.filter(head => this.#isScarce(head, ring))
+    const usual = quiet.length > 0 && random.chance(quietShare) ? quiet : candidates
+    const eligible = scarce.length > 0 && random.chance(scarceShare) ? scarce : usual
     return eligible.length === 0 ? undefined : { peer, position: random.pick(eligible).position }
+  }
+
+  /** Whether some replica of it lacks this version and newer ones. */
+  #isScarce({ position, version }: RecordHead, ring: Ring<MemberInfo>): boolean {
+    const name = formatPosition(position)
+    return ring.replicas(position, this.#settings.replicas).some(({ peerId }) => {
+      const replica = this.#cluster.running.find(peer => peer.peerId === peerId)
+      return compareVersions(replica?.disk.holdings.newest(name)?.version, version) < 0
+    })
   }
 
   /** Keeps in mind that a member goes while it does. */
