@@ -4,6 +4,7 @@
  * goes through names for enumerations and an object for each writer, takes several times as long. A test
  * holds both together.
  */
+import { varintLength, writeVarint } from '../wire/varint.ts'
 
 /** The numbers of `FrameKind` in frame.proto. */
 export const frameKind = {
@@ -43,24 +44,6 @@ export const maxFrameOverheadBytes = 32
 const tag = { kind: 0x08, id: 0x10, timeoutMs: 0x18, body: 0x22, code: 0x28, reason: 0x32 } as const
 
 const lastKind = Math.max(...Object.values(frameKind))
-
-/** Bytes that `value`, up to 2^32 - 1, takes as an unsigned varint. */
-export function varintLength(value: number): number {
-  if (value < 0x80) return 1
-  if (value < 0x4000) return 2
-  if (value < 0x20_0000) return 3
-  return value < 0x1000_0000 ? 4 : 5
-}
-
-/** Writes an unsigned varint; returns the offset behind it. */
-export function writeVarint(target: Uint8Array, offset: number, value: number): number {
-  while (value >= 0x80) {
-    target[offset++] = (value & 0x7f) | 0x80
-    value >>>= 7
-  }
-  target[offset++] = value
-  return offset
-}
 
 /** Bytes of a frame as `writeFrame` writes it. Fields with their default value are left out, as in proto3. */
 export function frameLength(frame: Frame): number {

@@ -3,8 +3,9 @@
  * The greeting and then the channel listen to it, one after the other; what arrives in between is kept.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import { varintLength, writeVarint } from '../wire/varint.ts'
 import type { Deadlines } from './deadlines.ts'
-import { MalformedError, varintLength, writeVarint } from './frame.ts'
+import { MalformedError } from './frame.ts'
 import { lingerMs, maxHeldBytes } from './limits.ts'
 import { MessageDecoder } from './message-decoder.ts'
 

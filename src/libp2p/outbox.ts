@@ -6,14 +6,8 @@
  * libp2p's stream has a queue too, without a limit and without a way to take anything back. So no more is
  * handed to it than it asks for, a batch at a time; what waits here can still be withdrawn.
  */
-import {
-  type Frame,
-  frameLength,
-  maxFrameOverheadBytes,
-  varintLength,
-  writeFrame,
-  writeVarint
-} from './frame.ts'
+import { varintLength, writeVarint } from '../wire/varint.ts'
+import { type Frame, frameLength, maxFrameOverheadBytes, writeFrame } from './frame.ts'
 import type { FramedStream } from './framed-stream.ts'
 import { writeBatchBytes } from './limits.ts'
 

@@ -6,12 +6,11 @@ import {
   frameLength,
   MalformedError,
   readFrame,
-  varintLength,
-  writeFrame,
-  writeVarint
+  writeFrame
 } from '../../src/libp2p/frame.ts'
 import { errorCode } from '../../src/libp2p/calls.ts'
 import { ErrorCode, Frame as WireFrame, FrameKind } from '../../src/wire/generated/frame.ts'
+import { varintLength, writeVarint } from '../../src/wire/varint.ts'
 
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 

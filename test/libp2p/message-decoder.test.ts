@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MalformedError, varintLength, writeVarint } from '../../src/libp2p/frame.ts'
+import { MalformedError } from '../../src/libp2p/frame.ts'
 import { MessageDecoder } from '../../src/libp2p/message-decoder.ts'
+import { varintLength, writeVarint } from '../../src/wire/varint.ts'
 
 const limit = 1_000_000
 

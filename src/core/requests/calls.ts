@@ -2,12 +2,13 @@
  * The asking side of requests between members: encodes, stamps the epoch, sends, decodes, and takes in what
  * the answer brings of the log, so that nobody above has to think of epochs spreading.
  */
-import { Request, Response } from '../../wire/generated/messages.ts'
+import type { Response } from '../../wire/generated/messages.ts'
 import { sameMember, type MemberId } from '../member.ts'
 import { TransportError, type Logger, type Transport } from '../ports.ts'
 import type { CallOptions, Calls, RequestBody, ResponseBody } from '../rpc-types.ts'
 import { LogConflictError, type TopologyLog } from '../topology/log.ts'
 import { MalformedError } from '../topology/shapes.ts'
+import { decodeResponse, encodeRequest } from './message-codec.ts'
 import type { Refusals } from './refusals.ts'
 import type { SentRecords } from './sent-records.ts'
 
@@ -48,7 +49,7 @@ export class RemoteCalls implements Calls {
       return { ...body, epoch: log.epoch }
     }
     sent?.asked(to.peerId, request)
-    const response = await this.#ask(to, Request.encode({ ...request, epoch: log.epoch }), options)
+    const response = await this.#ask(to, encodeRequest({ ...request, epoch: log.epoch }), options)
     await this.#learn(response, to)
     return response
   }
@@ -82,7 +83,7 @@ export class RemoteCalls implements Calls {
 
   #decode(body: Uint8Array, from: MemberId): Response {
     try {
-      return Response.decode(body)
+      return decodeResponse(body)
     } catch (error) {
       const why = `an answer that does not decode: ${messageOf(error)}`
       this.#components.refusals?.note(from.peerId, 'malformed', why)

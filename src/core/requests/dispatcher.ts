@@ -2,13 +2,14 @@
  * The answering side of requests: decodes, finds the one handler, keeps the rules about epochs and roles, and
  * puts the answer into an envelope with this peer's epoch, read when the answer is sent.
  */
-import { Request, Response } from '../../wire/generated/messages.ts'
+import type { Request, Response } from '../../wire/generated/messages.ts'
 import type { Access } from '../access.ts'
 import type { CancelSignal } from '../canceller.ts'
 import { ServeError, type Logger, type Remote, type ServeContext } from '../ports.ts'
 import type { RequestBody, ResponseBody } from '../rpc-types.ts'
 import type { TopologyLog } from '../topology/log.ts'
 import type { CatchUp } from './catch-up.ts'
+import { decodeRequest, encodeResponse } from './message-codec.ts'
 import type { Refusals } from './refusals.ts'
 import type { SentRecords } from './sent-records.ts'
 
@@ -68,7 +69,7 @@ export class Dispatcher {
   }
 
   async #serve(body: Uint8Array, context: ServeContext): Promise<Uint8Array> {
-    const request = decodeRequest(body)
+    const request = decoded(body)
     const answer = await this.#answer(request, context)
     const { log, sent } = this.#components
     sent?.answered(context.from.peerId, answer)
@@ -79,7 +80,7 @@ export class Dispatcher {
       const slice = log.sliceAfter(lacks)
       if (slice !== undefined) response.log = slice
     }
-    return Response.encode(response)
+    return encodeResponse(response)
   }
 
   /** Serves what this member asks of itself: the same handlers, with no epochs to compare. */
@@ -120,9 +121,9 @@ export class Dispatcher {
   }
 }
 
-function decodeRequest(body: Uint8Array): Request {
+function decoded(body: Uint8Array): Request {
   try {
-    return Request.decode(body)
+    return decodeRequest(body)
   } catch (error) {
     throw new ServeError('bad-request', `the request does not decode: ${String(error)}`)
   }
