@@ -37,6 +37,7 @@ import { Contact } from './contact.ts'
 import { fromJson, membersOf } from './describe.ts'
 import { AnnulusError } from './errors.ts'
 import { toForward, toForwardedGet, toForwardedPut, type Order } from './forward.ts'
+import { limitedLogger } from './limited-logger.ts'
 import { locate } from './locate.ts'
 import type { MemberId } from './member.ts'
 import { Ongoing } from './ongoing.ts'
@@ -110,7 +111,8 @@ export class ClientCore implements Client {
   readonly #refusals: Refusals
   #closing: Promise<void> | undefined
 
-  constructor(components: ClientComponents, init: ClientCoreInit) {
+  constructor(given: ClientComponents, init: ClientCoreInit) {
+    const components = { ...given, logger: limitedLogger(given) }
     const { clock, random, transport, logger } = components
     this.#components = components
     this.#init = init

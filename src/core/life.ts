@@ -275,10 +275,10 @@ export class Life {
   }
 
   #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'> {
-    const { log, logger, transport } = this.#components
+    const { clock, log, logger, refusals, transport } = this.#components
     const store = this.#store
     const load = this.#load
-    const replica = new Replica({ store, logger, quota: this.quota })
+    const replica = new Replica({ store, logger, quota: this.quota, clock, refusals })
     const admission = new Admission({ throttle: this.#throttle })
     const source = new MovementSource({ store, admission })
     const responder = new ReconcileResponder({
@@ -304,7 +304,7 @@ export class Life {
         atEpoch: true,
         roles: 'all',
         changes: () => true,
-        serve: message => load.during(replica.writeRecord(message))
+        serve: (message, asked) => load.during(replica.writeRecord(message, asked.from))
       },
       // The envelope brings the log: there is nothing to add.
       fetchLog: { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) },

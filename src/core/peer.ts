@@ -31,6 +31,7 @@ import { AnnulusError } from './errors.ts'
 import { isChange, Orders } from './forward.ts'
 import { KnownPeers } from './known-peers.ts'
 import type { Life } from './life.ts'
+import { limitedLogger } from './limited-logger.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
 import { locate } from './locate.ts'
 import { sameMember, type MemberId } from './member.ts'
@@ -97,7 +98,8 @@ export class PeerCore implements Peer {
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(components: PeerComponents, init: PeerCoreInit) {
+  constructor(given: PeerComponents, init: PeerCoreInit) {
+    const components = { ...given, logger: limitedLogger(given) }
     this.#components = components
     this.#access = components.access ?? openAccess()
     this.#version = init.version

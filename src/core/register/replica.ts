@@ -10,13 +10,16 @@ import {
   ServeError,
   StoreError,
   StoreFullError,
+  type Clock,
   type Logger,
   type Store
 } from '../ports.ts'
 import type { Quota } from '../quota.ts'
 import { decodeRecord, RecordFormatError } from '../record/codec.ts'
 import type { StoredRecord } from '../record/record.ts'
+import type { MemberId } from '../member.ts'
 import { formatPosition, positionBytes } from '../ring/position.ts'
+import type { Refusals } from '../requests/refusals.ts'
 import type { ResponseBody } from '../rpc-types.ts'
 import { refusedCode, toWireVersion } from './wire.ts'
 
@@ -25,14 +28,24 @@ export interface ReplicaComponents {
   readonly logger: Logger
   /** Left out: none. */
   readonly quota?: Pick<Quota, 'refusalOf'>
+  /** By which stamps are looked at; left out: they are not. */
+  readonly clock?: Pick<Clock, 'now'>
+  /** Told of puts whose stamp is far ahead of this clock. */
+  readonly refusals?: Pick<Refusals, 'note'>
 }
 
+/** How far ahead of this peer's wall clock the stamp of a put is told of, in ms: beyond any clock that is cared for. */
+export const maxAheadMs = 3_600_000
+
 export class Replica {
+  readonly #components: ReplicaComponents
   readonly #store: Store
   readonly #quota: Pick<Quota, 'refusalOf'> | undefined
   readonly #logger: Logger
 
-  constructor({ store, logger, quota }: ReplicaComponents) {
+  constructor(components: ReplicaComponents) {
+    const { store, logger, quota } = components
+    this.#components = components
     this.#store = store
     this.#logger = logger
     this.#quota = quota
@@ -62,14 +75,27 @@ export class Replica {
   }
 
   /** Done once the record, or a newer one, is on disk. Throws ServeError where the record is malformed. */
-  async writeRecord({ record: encoded, put = false }: WriteRecord): Promise<ResponseBody> {
+  async writeRecord({ record: encoded, put = false }: WriteRecord, from?: MemberId): Promise<ResponseBody> {
     const record = decoded(encoded)
+    if (put && from !== undefined) this.#lookAtStamp(record, from)
     return this.#answer(record.position, async () => {
       const refusal = put ? this.#quota?.refusalOf(record.size) : undefined
       if (refusal !== undefined) throw new StoreFullError(refusal)
       await this.#store.merge(record)
       return { done: {} }
     })
+  }
+
+  /**
+   * A stamp that is far ahead tells of a clock that is. It is taken all the same: who refused it would refuse all writes of
+   * a key that has such a stamp, and of a peer that has met one, and all where its own clock is what is wrong.
+   */
+  #lookAtStamp({ version }: StoredRecord, { peerId }: MemberId): void {
+    const { clock, refusals } = this.#components
+    const aheadMs = clock === undefined ? 0 : version.time / 1000 - clock.now()
+    if (aheadMs <= maxAheadMs) return
+    const seconds = Math.round(aheadMs / 1000)
+    refusals?.note(peerId, 'ahead', `a put stamped ${seconds} s ahead of the clock here, which was taken`)
   }
 
   /** A damaged record has no vote, and neither has a disk that fails; the coordinator asks around both. */

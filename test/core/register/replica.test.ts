@@ -4,8 +4,10 @@ import { maxTime } from '../../../src/core/limits.ts'
 import { decodeRecord, encodeRecord } from '../../../src/core/record/codec.ts'
 import type { StoredRecord } from '../../../src/core/record/record.ts'
 import { positionOf } from '../../../src/core/ring/position.ts'
+import { maxAheadMs, Replica } from '../../../src/core/register/replica.ts'
 import { refusedCode } from '../../../src/core/register/wire.ts'
-import { bytes, Host, key } from './world.ts'
+import { MemoryStore } from '../../../src/storage/memory.ts'
+import { bytes, Host, key, silent } from './world.ts'
 
 const position = positionOf(key)
 const writer = new Uint8Array(16).fill(7)
@@ -78,6 +80,31 @@ describe('a replica', () => {
       message: expect.stringContaining("a version's time is at most") as string
     })
     expect((await replica.readVersion({ position })).version?.version?.time).toBe(maxTime)
+  })
+
+  it('takes a put that is stamped far ahead of its clock, and tells whose it is', async () => {
+    const nowMs = 1_800_000_000_000
+    const told: unknown[] = []
+    const replica = new Replica({
+      store: new MemoryStore(),
+      logger: silent,
+      clock: { now: () => nowMs },
+      refusals: { note: (...what) => void told.push(what) }
+    })
+    const from = { peerId: 'ahead', life: '' }
+    const put = (aheadMs: number, isPut = true): Promise<unknown> =>
+      replica.writeRecord({ ...write(record((nowMs + aheadMs) * 1000)), put: isPut }, from)
+    expect(await put(maxAheadMs)).toEqual({ done: {} })
+    // What a get writes back is not its own.
+    expect(await put(10 * maxAheadMs, false)).toEqual({ done: {} })
+    expect(told).toEqual([])
+    expect(await put(100 * maxAheadMs)).toEqual({ done: {} })
+    expect(told).toEqual([
+      ['ahead', 'ahead', 'a put stamped 360000 s ahead of the clock here, which was taken']
+    ])
+    expect((await replica.readVersion({ position })).version?.version?.time).toBe(
+      (nowMs + 100 * maxAheadMs) * 1000
+    )
   })
 
   it('refuses malformed requests as such', async () => {
