@@ -4,7 +4,7 @@
  * processor time within the core was 1.10 times as much for a get and 1.15 times for a put (Node 24). All others, and
  * bytes that are not as they are written here, are left to the generated code. A test holds both together.
  *
- *     08 epoch | tag, length | 0a, length, bytes                      a position or a record
+ *     08 epoch | tag, length | 0a, length, bytes | 10 number          a position or a record, and what is to be stored
  *     08 epoch | tag, length | 0a, length | 08 time | 12 10 writer    a version, unless it has an rmw
  */
 import { Request, Response } from '../../wire/generated/messages.ts'
@@ -16,16 +16,24 @@ const requestTag = { readVersion: 0x12, readRecord: 0x1a, writeRecord: 0x22 } as
 const responseTag = { version: 0x1a, record: 0x22, done: 0x2a } as const
 const firstNumber = 0x08
 const firstBytes = 0x0a
+const secondNumber = 0x10
 const writerBytesTag = 0x12
 
+const maxUint32 = 0xffff_ffff
 const nothing = new Uint8Array(0)
 
 export function encodeRequest(request: Request): Uint8Array {
   const { epoch, readVersion, readRecord, writeRecord } = request
   // Exactly one body is set.
-  if (readVersion !== undefined) return encodeBytes(epoch, requestTag.readVersion, readVersion.position)
+  if (readVersion !== undefined) {
+    const { position, storing } = readVersion
+    return encodeBytes(epoch, requestTag.readVersion, position, storing)
+  }
   if (readRecord !== undefined) return encodeBytes(epoch, requestTag.readRecord, readRecord.position)
-  if (writeRecord !== undefined) return encodeBytes(epoch, requestTag.writeRecord, writeRecord.record)
+  if (writeRecord !== undefined) {
+    const { record, put } = writeRecord
+    return encodeBytes(epoch, requestTag.writeRecord, record, put === undefined ? undefined : Number(put))
+  }
   return Request.encode(request)
 }
 
@@ -34,12 +42,32 @@ export function decodeRequest(bytes: Uint8Array): Request {
   const reader = new Reader(bytes)
   const epoch = reader.number(firstNumber)
   const tag = reader.next
-  const content = reader.opens(tag) ? reader.lastBytes() : undefined
+  const content = reader.opens(tag) ? reader.bytes() : undefined
   if (epoch === undefined || content === undefined) return Request.decode(bytes)
+  const request = reader.isAtEnd
+    ? requestOf(epoch, tag, content)
+    : requestWith(epoch, tag, content, reader.lastNumber(secondNumber))
+  return request ?? Request.decode(bytes)
+}
+
+function requestOf(epoch: number, tag: number | undefined, content: Uint8Array): Request | undefined {
   if (tag === requestTag.readVersion) return { epoch, readVersion: { position: content } }
   if (tag === requestTag.readRecord) return { epoch, readRecord: { position: content } }
   if (tag === requestTag.writeRecord) return { epoch, writeRecord: { record: content } }
-  return Request.decode(bytes)
+  return undefined
+}
+
+function requestWith(
+  epoch: number,
+  tag: number | undefined,
+  content: Uint8Array,
+  number: number | undefined
+): Request | undefined {
+  if (number === undefined || number > maxUint32) return undefined
+  if (tag === requestTag.readVersion) return { epoch, readVersion: { position: content, storing: number } }
+  if (tag === requestTag.writeRecord && number <= 1)
+    return { epoch, writeRecord: { record: content, put: number === 1 } }
+  return undefined
 }
 
 export function encodeResponse(response: Response): Uint8Array {
@@ -47,7 +75,7 @@ export function encodeResponse(response: Response): Uint8Array {
   if (log !== undefined) return Response.encode(response)
   if (record !== undefined) return encodeBytes(epoch, responseTag.record, record.record)
   if (done !== undefined) return encodeBytes(epoch, responseTag.done, nothing)
-  if (answer === undefined) return Response.encode(response)
+  if (answer === undefined || answer.full !== undefined) return Response.encode(response)
   const { version } = answer
   if (version === undefined) return encodeBytes(epoch, responseTag.version, nothing)
   const isUsual = version.rmw === 0 && version.writer.length === writerBytes
@@ -73,17 +101,24 @@ export function decodeResponse(bytes: Uint8Array): Response {
   return Response.decode(bytes)
 }
 
-/** A message whose only field is these bytes; none where they are empty, as in proto3. */
-function encodeBytes(epoch: number, tag: number, content: Uint8Array): Uint8Array {
+/** A message of these bytes, none where they are empty, as in proto3, and of a number where one is given. */
+function encodeBytes(epoch: number, tag: number, content: Uint8Array, number?: number): Uint8Array {
   const { length } = content
-  const inner = length === 0 ? 0 : 1 + varintLength(length) + length
+  const numberBytes = number === undefined ? 0 : 1 + varintLength(number)
+  const inner = (length === 0 ? 0 : 1 + varintLength(length) + length) + numberBytes
   const bytes = new Uint8Array(numberLength(epoch) + 1 + varintLength(inner) + inner)
   let offset = writeNumber(bytes, 0, epoch)
   bytes[offset++] = tag
   offset = writeVarint(bytes, offset, inner)
-  if (length === 0) return bytes
-  bytes[offset++] = firstBytes
-  bytes.set(content, writeVarint(bytes, offset, length))
+  if (length > 0) {
+    bytes[offset++] = firstBytes
+    offset = writeVarint(bytes, offset, length)
+    bytes.set(content, offset)
+    offset += length
+  }
+  if (number === undefined) return bytes
+  bytes[offset++] = secondNumber
+  writeVarint(bytes, offset, number)
   return bytes
 }
 
@@ -148,6 +183,23 @@ class Reader {
   /** The bytes up to the end, where the first field holds them and there are any. */
   lastBytes(): Uint8Array | undefined {
     return this.opens(firstBytes) && !this.isAtEnd ? this.#bytes.subarray(this.#offset) : undefined
+  }
+
+  /** The bytes of the first field, where there are any; what comes behind them comes next. */
+  bytes(): Uint8Array | undefined {
+    if (this.next !== firstBytes) return undefined
+    this.#offset++
+    const length = this.#varint()
+    if (length === undefined || length === 0 || length > this.#bytes.length - this.#offset) return undefined
+    this.#offset += length
+    return this.#bytes.subarray(this.#offset - length, this.#offset)
+  }
+
+  /** The number under a tag, where nothing comes behind it. */
+  lastNumber(tag: number): number | undefined {
+    if (this.next !== tag) return undefined
+    const number = this.number(tag)
+    return this.isAtEnd ? number : undefined
   }
 
   lastVersion(): Version | undefined {

@@ -13,10 +13,15 @@ import { varintLength, writeVarint } from '../../../src/wire/varint.ts'
 const bytes = fc.uint8Array({ maxLength: 300 })
 const epoch = fc.oneof(fc.constant(0), fc.maxSafeNat())
 
+const storing = fc.integer({ min: 0, max: 0xffff_ffff })
+
 const anyRequest: fc.Arbitrary<Request> = fc.oneof(
-  fc.record({ epoch, readVersion: fc.record({ position: bytes }) }),
+  fc.record({ epoch, readVersion: fc.record({ position: bytes, storing }, { requiredKeys: ['position'] }) }),
   fc.record({ epoch, readRecord: fc.record({ position: bytes }) }),
-  fc.record({ epoch, writeRecord: fc.record({ record: bytes }) }),
+  fc.record({
+    epoch,
+    writeRecord: fc.record({ record: bytes, put: fc.boolean() }, { requiredKeys: ['record'] })
+  }),
   fc.record({ epoch, fetchLog: fc.record({ after: epoch }) }),
   fc.record({ epoch })
 )
@@ -28,7 +33,7 @@ const version = fc.record({
 })
 
 const anyResponse: fc.Arbitrary<Response> = fc.oneof(
-  fc.record({ epoch, version: fc.record({ version }, { requiredKeys: [] }) }),
+  fc.record({ epoch, version: fc.record({ version, full: fc.boolean() }, { requiredKeys: [] }) }),
   fc.record({ epoch, record: fc.record({ record: bytes }) }),
   fc.record({ epoch, done: fc.constant({}) }),
   epoch.map(epoch => ({ epoch, done: {}, log: { entries: [] } })),
