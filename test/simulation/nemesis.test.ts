@@ -192,6 +192,28 @@ describe('the nemesis', () => {
     expect(attacked.nemesis.skipped.damage).toBe(1)
   })
 
+  it('loses most acceptors for good once, has the others restored, and starts the lost with empty disks', async () => {
+    const attacked = await Attacked.of(5)
+    const { cluster, nemesis } = attacked
+    const lives = cluster.peers.map(({ core }) => core.memberNow.life)
+    await cluster.time.run(1_000)
+    const again = { kind: 'lose-most', atMs: 1_000 } as const
+    attacked.begin({ kind: 'lose-most', durationMs: 20_000 }, again, { kind: 'leave', atMs: 2_000 })
+    const dead = (victims: readonly SimulatedPeer[]): boolean[] =>
+      victims.map(({ process }) => process.isAlive)
+    const [during] = await attacked.watch('lose-most', dead)
+    expect(during.length).toBeGreaterThanOrEqual(3)
+    expect(new Set(during)).toEqual(new Set([false]))
+    expect([nemesis.counts['lose-most'], nemesis.skipped['lose-most']]).toEqual([1, 1])
+    expect(nemesis.skipped.leave).toBe(1)
+    for (const peer of cluster.peers) await cluster.ready(peer)
+    for (const { core } of cluster.peers) expect(core.topologyNow!.generation).toBe(2)
+    const { victims, atMs, untilMs } = nemesis.greatLoss!
+    const renewed = cluster.peers.filter(({ core }, i) => core.memberNow.life !== lives[i])
+    expect(renewed).toEqual(cluster.peers.filter(peer => victims.includes(peer)))
+    expect(untilMs).toBeGreaterThan(atMs + 20_000)
+  })
+
   it('keeps three members whatever asks to leave', async () => {
     const attacked = await Attacked.of(3)
     attacked.begin({ kind: 'leave' }, { kind: 'remove' })

@@ -29,6 +29,8 @@ const durationsMs: Partial<Readonly<Record<FaultKind, readonly [least: number, m
   'full-disk': [1_000, 20_000],
   // A joiner that has been down for half a minute is dropped.
   'kill-joining': [0, 70_000],
+  // Until the operator gets to it: the others must be held to be down.
+  'lose-most': [10_000, 60_000],
   // How long it waits for its moment.
   ambush: [5_000, 30_000]
 }

@@ -1,16 +1,19 @@
 /**
  * What the nemesis may do without asking more of a cluster than it promises: members enough are kept, and one
- * copy at a time is lost for good, the next only when all is replicated anew. It looks at all peers from
- * outside, as no peer can.
+ * copy at a time is lost for good, the next only when all is replicated anew. But for one time in a run, when most
+ * acceptors are lost at once and the others restored: then what may be lost is what had too few of its copies
+ * elsewhere, and nothing else is lost until the survivors have copied the rest. It looks at all peers from outside,
+ * as no peer can.
  */
 import type { MemberInfo } from '../../../src/api.ts'
-import { memberKey } from '../../../src/core/member.ts'
+import { memberKey, sameMember } from '../../../src/core/member.ts'
 import type { RecordHead } from '../../../src/core/record/record.ts'
 import { compareVersions } from '../../../src/core/record/version.ts'
 import { formatPosition, positionOf } from '../../../src/core/ring/position.ts'
 import { Ring } from '../../../src/core/ring/ring.ts'
 import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { SeededRandom } from '../random.ts'
+import { GreatLoss } from './great-loss.ts'
 import type { SimulationSettings } from './settings.ts'
 import { quietKeys } from './workload.ts'
 
@@ -39,6 +42,7 @@ export class GuardRails {
   /** Those whose disk was lost since all was last seen replicated. */
   readonly #bereft = new Set<SimulatedPeer>()
   #removals = 0
+  #isBereft = false
 
   constructor(components: { cluster: SimulatedCluster }, init: { settings: SimulationSettings }) {
     this.#cluster = components.cluster
@@ -54,7 +58,7 @@ export class GuardRails {
 
   /** Whether one more may leave or be removed. */
   maySpareOne(): boolean {
-    return this.steady().length > leastPeers
+    return !this.#isBereft && this.steady().length > leastPeers
   }
 
   /** Those that run and stay. */
@@ -106,6 +110,35 @@ export class GuardRails {
       const replica = this.#cluster.running.find(peer => peer.peerId === peerId)
       return compareVersions(replica?.disk.holdings.newest(name)?.version, version) < 0
     })
+  }
+
+  /**
+   * The loss of most of those who decide on the ring, where all is replicated, nothing else is being lost, and somebody
+   * survives; undefined where that may not be now.
+   */
+  async mayLoseMost(random: SeededRandom): Promise<GreatLoss | undefined> {
+    if (this.#removals > 0 || this.#going.size > 0 || !(await this.#isReplicated())) return undefined
+    const ring = this.#agreedRing()
+    const { running } = this.#cluster
+    const acceptors = running[0]?.core.topologyNow?.acceptors ?? []
+    const present = running.filter(({ core }) => acceptors.some(each => sameMember(each, core.memberNow)))
+    const least = Math.floor(acceptors.length / 2) + 1
+    const most = Math.min(present.length, running.length - 1)
+    if (ring === undefined || most < least) return undefined
+    const count = least + random.integer(most - least + 1)
+    const victims = new Set<SimulatedPeer>()
+    while (victims.size < count) victims.add(random.pick(present))
+    return GreatLoss.of(this.#cluster, { victims: [...victims], ring, replicas: this.#settings.replicas })
+  }
+
+  /** Keeps in mind that nobody is to leave, or to be removed, until the survivors have what was left. */
+  async whileBereft(act: () => Promise<void>): Promise<void> {
+    this.#isBereft = true
+    try {
+      await act()
+    } finally {
+      this.#isBereft = false
+    }
   }
 
   /** Keeps in mind that a member goes while it does. */

@@ -7,6 +7,7 @@ import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { Cut } from '../network.ts'
 import { SeededRandom } from '../random.ts'
 import { ambush } from './ambush.ts'
+import type { GreatLoss } from './great-loss.ts'
 import { GuardRails } from './guard-rails.ts'
 import type { FaultStep } from './script.ts'
 import { faultKinds, type FaultKind, type SimulationSettings } from './settings.ts'
@@ -48,6 +49,8 @@ export class Nemesis {
   /** Faults that happened, and those that were skipped. */
   readonly counts: Record<FaultKind, number>
   readonly skipped: Record<FaultKind, number>
+  /** Undefined where there was none. */
+  greatLoss: GreatLoss | undefined
   readonly #cluster: SimulatedCluster
   readonly #settings: SimulationSettings
   readonly #guards: GuardRails
@@ -228,6 +231,16 @@ export class Nemesis {
       ),
     ambush: ({ step, random }) => {
       return { victims: [], run: () => ambush(this.#cluster, random, step.durationMs) }
+    },
+    'lose-most': async ({ random, step }) => {
+      const loss = this.greatLoss === undefined ? await this.#guards.mayLoseMost(random) : undefined
+      if (loss === undefined) return undefined
+      const run = (): Promise<void> => {
+        this.greatLoss = loss
+        for (const victim of loss.victims) this.#guards.lost(victim)
+        return this.#guards.whileBereft(() => loss.happen(random, step.durationMs))
+      }
+      return { victims: loss.victims, run }
     },
     damage: async fault => {
       const found = await this.#guards.mayDamage(fault.random)

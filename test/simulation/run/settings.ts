@@ -33,7 +33,8 @@ export const faultKinds = [
   'damage', // a bit of a record on disk flips unbeknown to all, where others have copies enough
   'join-many', // two or three join at once
   'kill-joining', // up to three join at once, and one ends in the middle, for so long that it may be dropped
-  'overload' // some peers refuse what they are asked, as over their limits
+  'overload', // some peers refuse what they are asked, as over their limits
+  'lose-most' // most acceptors are lost for good, disks too, and the others restored as an operator does it
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -124,7 +125,9 @@ const highestRates: Readonly<Record<FaultKind, number>> = {
   damage: 1,
   'join-many': 0.3,
   'kill-joining': 0.5,
-  overload: 0.5
+  overload: 0.5,
+  // At most once in a run.
+  'lose-most': 0.1
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   disagreement,
   readDisks
 } from './guarantees/cluster.ts'
+import { checkSurvival, judgedApart } from './guarantees/survival.ts'
 import { History, describeOperation } from './history.ts'
 import { DropRules } from './drop-rules.ts'
 import { LogRules } from './log-rules.ts'
@@ -288,7 +289,10 @@ class Run {
   async #judgeWhole(): Promise<void> {
     const disks = await readDisks(this.#cluster)
     const { keys } = this.#history
-    this.#found.push(...checkDurability(disks, this.#history.ended))
+    const { ended } = this.#history
+    const { greatLoss } = this.#nemesis
+    this.#found.push(...checkDurability(disks, judgedApart(ended, greatLoss).at(-1)!))
+    this.#found.push(...checkSurvival(disks, ended, greatLoss))
     if (isClaimed('copies')) this.#found.push(...(await checkBytes(this.#cluster)))
     this.#found.push(...(await checkPlacement(this.#cluster, keys.slice(0, sampleKeys))))
     const reads = await this.#cluster.time.settle(this.#workload.readAll(keys), overtimeMs)
@@ -304,7 +308,8 @@ class Run {
       ...[...this.#rules, this.#dropRules].flatMap(({ violations }) => violations),
       ...this.#watch.violations
     ]
-    const all = [...seen, ...checkHistory(this.#history.soFar())]
+    const apart = judgedApart(this.#history.soFar(), this.#nemesis.greatLoss)
+    const all = [...seen, ...apart.flatMap(operations => checkHistory(operations))]
     return all.filter(({ guarantee }) => isClaimed(guarantee))
   }
 

@@ -109,11 +109,8 @@ export function checkDurability(disks: Disks, operations: readonly Operation[]):
   for (const [key, write] of newestWrites(operations)) {
     if (write.kind === 'delete' || write.expiresAt !== undefined) continue
     const position = positionOf(new TextEncoder().encode(key))
-    const replicas = replicasOf(disks, position)
-    const holders = replicas.filter(
-      peer => (disks.get(peer)!.get(formatPosition(position)) ?? '') >= write.version!
-    )
-    if (holders.length >= quorumOf(replicas.length)) continue
+    const { replicas, holders, needed } = holdersAt(disks, position, write.version!)
+    if (holders.length >= needed) continue
     const names = (peers: readonly SimulatedPeer[]): string => peers.map(({ index }) => index).join()
     violations.push({
       guarantee: 'G3',
@@ -122,6 +119,18 @@ export function checkDurability(disks: Disks, operations: readonly Operation[]):
     })
   }
   return violations
+}
+
+/** The replicas of a position, which of them have at least this version there, and how many of them must. */
+export function holdersAt(
+  disks: Disks,
+  position: Uint8Array,
+  version: string
+): Readonly<Record<'replicas' | 'holders', SimulatedPeer[]>> & { readonly needed: number } {
+  const replicas = replicasOf(disks, position)
+  const name = formatPosition(position)
+  const holders = replicas.filter(peer => (disks.get(peer)!.get(name) ?? '') >= version)
+  return { replicas, holders, needed: quorumOf(replicas.length) }
 }
 
 function newestWrites(operations: readonly Operation[]): Map<string, Operation> {

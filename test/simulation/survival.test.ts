@@ -1,0 +1,120 @@
+/** What is judged where most acceptors were lost for good: only what had too few copies elsewhere may be lost. */
+import { describe, expect, it } from 'vitest'
+import { formatPosition, positionOf } from '../../src/core/ring/position.ts'
+import { Ring } from '../../src/core/ring/ring.ts'
+import { SimulatedCluster } from './cluster.ts'
+import { SeededRandom } from './random.ts'
+import { checkHistory, type Guarantee } from './run/checker.ts'
+import { GreatLoss } from './run/great-loss.ts'
+import { checkDurability, readDisks } from './run/guarantees/cluster.ts'
+import { checkSurvival, judgedApart } from './run/guarantees/survival.ts'
+import type { Operation } from './run/history.ts'
+import { fill, untilDown } from './scenario.ts'
+
+/** An operation that was answered after a millisecond. */
+function operation(kind: Operation['kind'], calledAt: number, init: Partial<Operation>): Operation {
+  return {
+    number: calledAt,
+    kind,
+    key: 'lost',
+    value: undefined,
+    version: undefined,
+    tellsVersions: true,
+    expiresAt: undefined,
+    judgedAt: undefined,
+    calledAt,
+    endedAt: calledAt + 1,
+    outcome: 'ok',
+    errorCode: undefined,
+    error: undefined,
+    isHonest: true,
+    asked: 'peer 0',
+    ...init
+  }
+}
+
+const put = (at: number, value: string, version: string, init: Partial<Operation> = {}): Operation =>
+  operation('put', at, { value, version, ...init })
+const get = (at: number, value?: string, version?: string, init: Partial<Operation> = {}): Operation =>
+  operation('get', at, { value, version, ...init })
+
+/** Most are lost at 100, and what is left is copied at 200. */
+const loss = { atMs: 100, untilMs: 200, mayLose: (key: string) => key === 'lost' }
+
+const broken = (...operations: Operation[]): Guarantee[] =>
+  judgedApart(operations, loss).flatMap(apart => checkHistory(apart).map(({ guarantee }) => guarantee))
+
+describe('of a key that lost too many of its replicas', () => {
+  const [older, newer] = [put(10, 'a', '1'), put(20, 'b', '2')]
+
+  it('writes may be gone, or an older one be there again', () => {
+    expect(broken(older, newer, get(30, 'b', '2'), get(300, 'a', '1'))).toEqual([])
+    expect(broken(older, newer, get(300))).toEqual([])
+    expect(broken(older, newer, put(150, 'c', '3'), get(160, 'c', '3'), get(300, 'b', '2'))).toEqual([])
+  })
+
+  it('all is judged as ever before the loss', () => {
+    expect(broken(older, newer, get(30, 'a', '1'))).toEqual(['G4'])
+  })
+
+  it('all is judged from when the survivors have copied what is left', () => {
+    expect(broken(older, newer, get(300, 'b', '2'), get(310, 'a', '1'))).toEqual(['G4'])
+    expect(broken(older, put(300, 'c', '3'), get(310, 'a', '1'))).toEqual(['G4'])
+    expect(broken(older, get(300, 'x', '7'))).toEqual(['G4'])
+  })
+
+  it('what was refused as having no effect is never seen', () => {
+    const refused = put(50, 'r', '2', { outcome: 'refused', version: undefined })
+    expect(broken(refused, get(300, 'r', '2'))).toContain('G9')
+  })
+
+  it('nothing before must be durable, and all after', () => {
+    const last = judgedApart([newer, put(300, 'c', '3')], loss).at(-1)!
+    expect(last.filter(({ outcome }) => outcome === 'ok').map(({ value }) => value)).toEqual(['c'])
+  })
+})
+
+it('of a key that kept enough of its replicas nothing may be lost', () => {
+  const init = { key: 'kept' }
+  expect(broken(put(10, 'a', '1', init), put(20, 'b', '2', init), get(300, 'a', '1', init))).toEqual(['G4'])
+})
+
+describe('a great loss', () => {
+  it('may lose what the restore says is gone or at risk, and of this what no survivor had', async () => {
+    const cluster = await SimulatedCluster.of(5, { seed: 3 })
+    const records = await fill(cluster, 60)
+    await cluster.time.run(1_000)
+    const [asked] = cluster.peers
+    const victims = cluster.peers.slice(2)
+    const ring = Ring.of(asked!.core.membersNow())
+    const great = await GreatLoss.of(cluster, { victims, ring, replicas: 3 })
+    const happening = great.happen(new SeededRandom(1), 20_000)
+    await untilDown(cluster, asked!, victims)
+    const survivors = cluster.peers.slice(0, 2).map(({ peerId }) => peerId)
+    const { gone, atRisk } = await cluster.time.settle(asked!.core.restore(survivors))
+    const mayBeLost = [...records.keys()].filter(key => great.mayLose(key))
+    expect(Math.abs(mayBeLost.length / records.size - gone - atRisk)).toBeLessThan(0.1)
+    await cluster.time.settle(happening)
+    for (const peer of cluster.peers) await cluster.ready(peer)
+    await cluster.time.run(60_000)
+    const disks = await readDisks(cluster)
+    expect(checkSurvival(disks, [], great)).toEqual([])
+    // Of some of what may be lost there is a copy, and of some there is none.
+    const left = mayBeLost.filter(key => great.left.has(nameOf(key)))
+    expect(left.length).toBeGreaterThan(0)
+    expect(left.length).toBeLessThan(mayBeLost.length)
+    const newer = new Map([...great.left].map(([position]) => [position, '9'.repeat(16)]))
+    expect(checkSurvival(disks, [], { left: newer })).toHaveLength(left.length)
+    expect(checkSurvival(disks, [operation('delete', 300, { key: left[0]! })], { left: newer })).toHaveLength(
+      left.length - 1
+    )
+    const puts = mayBeLost.map(key => put(10, 'a', '9'.repeat(16), { key }))
+    expect(checkDurability(disks, puts)).toHaveLength(mayBeLost.length)
+    expect(checkDurability(disks, judgedApart(puts, great).at(-1)!)).toEqual([])
+    await cluster.stop()
+  })
+})
+
+function nameOf(key: string): string {
+  return formatPosition(positionOf(new TextEncoder().encode(key)))
+}
