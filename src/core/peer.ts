@@ -115,9 +115,12 @@ export class PeerCore implements Peer {
       ...components,
       addresses: components.transport.addresses,
       // By the log, which a peer that stops still has, and not by the life, which has ended then.
-      members: () => this.#membership.log.current?.current.map(({ peerId }) => peerId)
+      members: () => this.#membership.log.current?.current.map(({ peerId }) => peerId),
+      isMember: peerId => this.#membership.log.current?.hasPeer(peerId) ?? false
     })
     this.events.on('topology', () => this.#knownPeers.changed())
+    // It has just asked around where the others listen.
+    this.events.on('ready', () => this.#knownPeers.changed())
     this.#forgetAccess = this.#access.onChange(() => this.#closeToUnlisted())
   }
 
@@ -336,7 +339,7 @@ export class PeerCore implements Peer {
         return life.serve(body, context)
       },
       connected: remote => {
-        this.#knownPeers.changed()
+        this.#knownPeers.changed(remote.peerId)
         this.#membership.life?.liveness.heardFrom(remote)
       },
       disconnected: remote => this.#membership.life?.liveness.probeSoon(remote),

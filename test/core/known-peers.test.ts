@@ -40,7 +40,8 @@ function make(store = new MemoryStore()) {
     store,
     clock: new VirtualClock(time),
     logger: silent,
-    members: () => state.members
+    members: () => state.members,
+    isMember: peerId => state.members?.includes(peerId) ?? false
   })
   return { time, book, state, known, store }
 }
@@ -74,6 +75,21 @@ describe('the known peers', () => {
     state.members = ['a']
     await known.save()
     expect(await kept(store)).toEqual(['address/a elsewhere'])
+  })
+
+  it('are on disk soon after a channel to one of them opened, and all of them once a minute', async () => {
+    const { time, book, state, known, store } = make()
+    state.members = ['a', 'b']
+    await known.save()
+    for (const peerId of ['a', 'b', 'stranger']) book.set(peerId, `at ${peerId}`)
+    known.changed('a')
+    known.changed('stranger')
+    await time.run(2_000)
+    expect(await kept(store)).toEqual(['address/a at a'])
+    await time.run(60_000)
+    known.changed('a')
+    await time.run(2_000)
+    expect(await kept(store)).toEqual(['address/a at a', 'address/b at b'])
   })
 
   it('stay while no topology says who is a member', async () => {

@@ -137,6 +137,13 @@ export class Topology implements TopologyState {
       .filter(member => member !== undefined))
   }
 
+  /** Whether a life of this peer counts for a ring in force. */
+  hasPeer(peerId: string): boolean {
+    return (
+      this.#byPeerId.get(peerId)?.some(member => isInRingBefore(member) || isInRingAfter(member)) ?? false
+    )
+  }
+
   /** Members that count for a ring in force. */
   get current(): readonly Member[] {
     return this.members.filter(member => isInRingBefore(member) || isInRingAfter(member))
