@@ -6,7 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endAll } from '../test/support/command.ts'
+import { burst } from './acceptance/burst.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
+import { hostileConnections } from './acceptance/hostile-connections.ts'
 import { killRounds } from './acceptance/kill-rounds.ts'
 import { membersUnderLoad } from './acceptance/members-under-load.ts'
 import { millionRecords } from './acceptance/million-records.ts'
@@ -18,7 +20,9 @@ import { seen } from './acceptance/report.ts'
 import { rollingRestart } from './acceptance/rolling-restart.ts'
 
 const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  burst,
   'fsync-first': fsyncFirst,
+  'hostile-connections': hostileConnections,
   'kill-rounds': killRounds,
   'members-under-load': membersUnderLoad,
   'million-records': millionRecords,
