@@ -17,7 +17,7 @@ import type { Ring } from '../ring/ring.ts'
 import type { Member, Topology } from '../topology/topology.ts'
 import { dutiesOf, type Duty } from '../topology/transition.ts'
 import { Domain } from './domain.ts'
-import { appendRange, placesOf, replicasOf, segmentsOf } from './segments.ts'
+import { appendRange, replicasOf, segmentsOf } from './segments.ts'
 
 export type DomainKind = 'shared' | 'taken' | 'handed-over'
 
@@ -164,7 +164,7 @@ export class Domains {
   /** The segments that this member replicates in a ring in force, in ring order. */
   *#own(): Generator<Segment, void, undefined> {
     const segments = segmentsOf(this.topology)
-    for (const number of placesOf(this.topology, this.#self)) yield segments[number]!
+    for (const number of segments.placesOf(this.#self)) yield segments.at(number)
   }
 
   /** What is between its own segments, before the first and behind the last. */
@@ -172,9 +172,9 @@ export class Domains {
     const segments = segmentsOf(this.topology)
     const ranges: Range[] = []
     let next = 0
-    for (const number of [...placesOf(this.topology, this.#self), segments.length]) {
+    for (const number of [...segments.placesOf(this.#self), segments.size]) {
       if (next < number)
-        ranges.push(rangeBetween(segments[next]!.range.start, segments[number - 1]!.range.end))
+        ranges.push(rangeBetween(segments.at(next).range.start, segments.at(number - 1).range.end))
       next = number + 1
     }
     return ranges

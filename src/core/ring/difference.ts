@@ -24,7 +24,7 @@ export interface Reassignment<M extends RingMember> {
 }
 
 /** Neighbouring segments with the same two rows. Boundaries are counted through `before` and on through `after`. */
-interface Stretch {
+export interface Stretch {
   /** A segment of each ring that the stretch lies in. */
   readonly before: number
   readonly after: number
@@ -58,7 +58,8 @@ export function difference<M extends RingMember>(
   return changed.map(stretch => rings.reassignment(stretch))
 }
 
-class RingPair<M extends RingMember> {
+/** For partition.ts too. */
+export class RingPair<M extends RingMember> {
   readonly #before: Ring<M>
   readonly #after: Ring<M>
   readonly #count: number

@@ -119,7 +119,7 @@ describe('the domains of two members', () => {
 
   it('are the same at both ends, and what each of them is by the rings in force', () => {
     for (const topology of topologies) {
-      const segments = segmentsOf(topology)
+      const segments = [...segmentsOf(topology)]
       for (const giver of names) {
         for (const taker of names.filter(name => name !== giver)) {
           const [from, to] = [new Domains(topology, id(giver)), new Domains(topology, id(taker))]

@@ -11,7 +11,7 @@ const positions = Array.from({ length: 200 }, (_, i) => positionOf(Buffer.from(`
 function expectSegments(topology: Topology): void {
   const { before, after = before, replicas } = topology
   for (const position of positions) {
-    const found = segmentsOf(topology).filter(({ range }) => contains(range, position))
+    const found = [...segmentsOf(topology)].filter(({ range }) => contains(range, position))
     expect(found).toHaveLength(1)
     expect(names(found[0]!.before)).toBe(names(before.replicas(position, replicas)))
     expect(names(found[0]!.after)).toBe(names(after.replicas(position, replicas)))
@@ -38,7 +38,9 @@ describe('the segments of a topology', () => {
 
 describe('ranges that are added in ring order', () => {
   it('are one where they touch, and the whole ring where they all do', () => {
-    const [first, second, third] = segmentsOf(run('found a; open +b +c +d; close')).map(({ range }) => range)
+    const [first, second, third] = [...segmentsOf(run('found a; open +b +c +d; close'))].map(
+      ({ range }) => range
+    )
     const ranges: Range[] = []
     for (const range of [first!, second!]) appendRange(ranges, range)
     expect(ranges).toEqual([{ start: first!.start, end: second!.end }])
