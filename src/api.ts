@@ -95,6 +95,15 @@ export interface Refused {
   readonly peers: readonly RefusedPeer[]
 }
 
+/** How a limit of docs/security.md stands. */
+export interface LimitUse {
+  readonly limit: number
+  /** How much of it is in use now: of a limit per connection or channel, at the fullest one; null where that says nothing. */
+  readonly inUse: number | null
+  /** How often something was refused, closed or forgotten over it since the member was started. */
+  readonly hits: number
+}
+
 export interface MemberStatus extends MemberInfo {
   /** Records held, tombstones among them; null when the member did not answer. */
   readonly records: number | null
@@ -116,6 +125,8 @@ export interface MemberStatus extends MemberInfo {
   readonly sentBytes: number | null
   /** What it has refused of others since it was started; null when the member did not answer. */
   readonly refused: Refused | null
+  /** Its limits by their names; null when the member did not answer. */
+  readonly limits: Readonly<Record<string, LimitUse>> | null
   /** Version of the program, for example "0.1.0"; null when the member did not answer. */
   readonly version: string | null
 }

@@ -57,6 +57,7 @@ export function statusDocument(status: Status): unknown {
       sentRecords: member.sentRecords,
       sentBytes: member.sentBytes,
       refused: member.refused,
+      limits: member.limits,
       version: member.version
     })),
     transition,

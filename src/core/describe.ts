@@ -1,5 +1,6 @@
 /** What a peer says of itself and of the cluster: for `status` and `members`, and for clients that ask. */
 import type {
+  LimitUse,
   MemberInfo,
   MemberStatus,
   Refused,
@@ -28,6 +29,7 @@ export interface SelfDescription {
   readonly sentRecords: number
   readonly sentBytes: number
   readonly refused: Refused
+  readonly limits: Readonly<Record<string, LimitUse>>
   readonly version: string
   readonly transfers: TransferStatus[]
   /** What the next entry of the log waits for, where this peer is an acceptor; else empty. */
@@ -88,6 +90,7 @@ export async function describeCluster(
     sentRecords: descriptions[i]?.sentRecords ?? null,
     sentBytes: descriptions[i]?.sentBytes ?? null,
     refused: descriptions[i]?.refused ?? null,
+    limits: descriptions[i]?.limits ?? null,
     version: descriptions[i]?.version ?? null
   }))
   const waitingFor = descriptions.find(description => (description?.waitingFor ?? []).length > 0)?.waitingFor

@@ -10,6 +10,7 @@ import type {
   Events,
   GetResult,
   Key,
+  LimitUse,
   Location,
   MemberInfo,
   OperationOptions,
@@ -33,6 +34,7 @@ import { KnownPeers } from './known-peers.ts'
 import type { Life } from './life.ts'
 import { limitedLogger } from './limited-logger.ts'
 import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
+import { maxMembers, maxReplicas } from './limits.ts'
 import { locate } from './locate.ts'
 import { sameMember, type MemberId } from './member.ts'
 import { serveRestore } from './restore-calls.ts'
@@ -428,10 +430,22 @@ export class PeerCore implements Peer {
       sentRecords: sent.records,
       sentBytes: sent.bytes,
       refused: this.#refusals.summary,
+      limits: { ...this.#components.transport.limits?.(), ...this.#ownLimits(life) },
       version: this.#version,
       transfers: life.mover.transfers(),
       waitingFor: life.steward.waiting
     }
+  }
+
+  #ownLimits({ quota }: Life): Record<string, LimitUse> {
+    const { newestLives, replicas } = this.#topology()
+    const limits = {
+      maxMembers: { limit: maxMembers, inUse: newestLives.length, hits: 0 },
+      maxReplicas: { limit: maxReplicas, inUse: replicas, hits: 0 }
+    }
+    if (quota.maxBytes === Infinity) return limits
+    const { bytes } = this.#components.store.usage()
+    return { ...limits, maxDiskBytes: { limit: quota.maxBytes, inUse: bytes, hits: quota.refused } }
   }
 
   async #listKeys(

@@ -2,7 +2,7 @@
  * The ports of the protocol core: everything that it takes from outside. In a process they are libp2p,
  * LevelDB and the machine's clock; in the simulator a virtual network, simulated disks and virtual time.
  */
-import type { RefusalKind } from '../api.ts'
+import type { LimitUse, RefusalKind } from '../api.ts'
 import type { CancelSignal } from './canceller.ts'
 import type { MemberId } from './member.ts'
 import type { FingerprintIndex } from './record/fingerprints.ts'
@@ -109,6 +109,8 @@ export interface Transport {
   /** The remotes with an open channel. */
   remotes(): Remote[]
   readonly addresses: AddressBook
+  /** How its limits stand, by their names; left out where it has none to tell of. */
+  limits?(): Readonly<Record<string, LimitUse>>
 }
 
 /** Where peers listen: address records signed by their owners, of which the newest counts. */

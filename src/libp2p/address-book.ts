@@ -27,6 +27,7 @@ export class SignedAddressBook implements AddressBook {
   readonly #self: string
   /** By peer id; the one learnt longest ago first. */
   readonly #entries = new Map<string, Entry>()
+  #forgotten = 0
   #own: Promise<Uint8Array> | undefined
   #ownAddresses = ''
   #ownSequence = 0n
@@ -75,6 +76,11 @@ export class SignedAddressBook implements AddressBook {
     return true
   }
 
+  /** Peers whose addresses are kept, and how many were forgotten as others came. */
+  get use(): { readonly kept: number; readonly forgotten: number } {
+    return { kept: this.#entries.size, forgotten: this.#forgotten }
+  }
+
   of(peerId: string): Uint8Array | undefined {
     return this.#entries.get(peerId)?.signed
   }
@@ -101,6 +107,7 @@ export class SignedAddressBook implements AddressBook {
     for (const peerId of this.#entries.keys()) {
       if (this.#entries.size <= maxKnownPeers) return
       this.#entries.delete(peerId)
+      this.#forgotten++
     }
   }
 }

@@ -6,6 +6,7 @@
 import { type RequestOptions, type Timer, type TransportFailure, TransportError } from '../core/ports.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Frame, frameKind, maxFrameOverheadBytes, noBytes } from './frame.ts'
+import type { LimitHits } from './limit-hits.ts'
 import { maxInFlight, maxQueuedRequestBytes } from './limits.ts'
 import { FixedFrame, type Outbox, type Outgoing } from './outbox.ts'
 
@@ -22,6 +23,7 @@ export interface CallsInit {
   readonly outbox: Outbox
   readonly deadlines: Deadlines
   readonly maxMessageBytes: number
+  readonly hits: LimitHits
   /** The other end, for messages to people. */
   readonly name: string
 }
@@ -87,15 +89,18 @@ export class Calls {
   }
 
   #refuse(body: Uint8Array, options: RequestOptions): TransportError | undefined {
-    const { outbox, maxMessageBytes, name } = this.#init
+    const { outbox, maxMessageBytes, hits, name } = this.#init
     if (options.signal?.aborted === true) return notDelivered('aborted', 'the caller gave up')
     if (body.length + maxFrameOverheadBytes > maxMessageBytes) {
+      hits.note('maxMessageBytes')
       return notDelivered('bad-request', `a request of ${body.length} bytes is over the limit of a message`)
     }
     if (this.#inFlight.size >= maxInFlight) {
+      hits.note('maxInFlight')
       return notDelivered('overloaded', `${maxInFlight} requests to ${name} are in flight`)
     }
     if (outbox.bytes + body.length > maxQueuedRequestBytes) {
+      hits.note('maxQueuedRequestBytes')
       return notDelivered(
         'overloaded',
         `${outbox.bytes} bytes wait to be sent to ${name}: it reads too slowly`

@@ -11,6 +11,7 @@ import type { Deadlines } from './deadlines.ts'
 import { type Frame, frameKind, MalformedError, noBytes, readFrame } from './frame.ts'
 import type { FramedStream, StreamListener } from './framed-stream.ts'
 import { shortId } from './ids.ts'
+import type { LimitHits } from './limit-hits.ts'
 import { goodbyeMs, lifeCheckIntervalMs, maxQueuedFrames, probeTimeoutMs } from './limits.ts'
 import { FixedFrame, Outbox } from './outbox.ts'
 import { Work, type WorkLimit } from './work.ts'
@@ -22,6 +23,16 @@ export interface ChannelComponents {
   readonly connection: Connection
   readonly deadlines: Deadlines
   readonly workLimit: WorkLimit
+  readonly hits: LimitHits
+}
+
+/** How much of its limits a channel uses. */
+export interface ChannelLoad {
+  readonly served: number
+  readonly servedBytes: number
+  readonly inFlight: number
+  readonly queuedBytes: number
+  readonly queuedFrames: number
 }
 
 export interface ChannelInit {
@@ -49,6 +60,7 @@ export class Channel implements StreamListener {
   readonly #stream: FramedStream
   readonly #init: ChannelInit
   readonly #deadlines: Deadlines
+  readonly #hits: LimitHits
   readonly #outbox: Outbox
   readonly #calls: Calls
   readonly #work: Work
@@ -61,7 +73,7 @@ export class Channel implements StreamListener {
   #lifeCheckedAt = -Infinity
 
   constructor(components: ChannelComponents, init: ChannelInit) {
-    const { stream, connection, deadlines, workLimit } = components
+    const { stream, connection, deadlines, workLimit, hits } = components
     this.remote = init.remote
     this.instance = init.instance
     this.lane = init.lane
@@ -70,11 +82,13 @@ export class Channel implements StreamListener {
     this.#stream = stream
     this.#init = init
     this.#deadlines = deadlines
+    this.#hits = hits
     this.#outbox = new Outbox(stream)
     this.#calls = new Calls({
       outbox: this.#outbox,
       deadlines,
       maxMessageBytes,
+      hits,
       name: shortId(init.remote.peerId)
     })
     this.#work = new Work({
@@ -84,12 +98,19 @@ export class Channel implements StreamListener {
       maxMessageBytes,
       maxTimeoutMs: maxDeadlineMs,
       shared: workLimit,
+      hits,
       serve: init.serve
     })
   }
 
   get isOpen(): boolean {
     return this.#isOpen
+  }
+
+  get load(): ChannelLoad {
+    const { count, bytes } = this.#work.load
+    const { bytes: queuedBytes, size: queuedFrames } = this.#outbox
+    return { served: count, servedBytes: bytes, inFlight: this.#calls.size, queuedBytes, queuedFrames }
   }
 
   /** False where this end has taken up another life since it greeted here: the channel speaks for nobody now. */
@@ -169,7 +190,9 @@ export class Channel implements StreamListener {
         this.#heardGoodbye.resolve(undefined)
         this.#retire()
     }
-    if (this.#outbox.size > maxQueuedFrames) throw new MalformedError('it reads no answers')
+    if (this.#outbox.size <= maxQueuedFrames) return
+    this.#hits.note('maxQueuedFrames')
+    throw new MalformedError('it reads no answers')
   }
 
   drained(): void {

@@ -24,7 +24,7 @@ export interface FramedStreamInit {
   readonly stream: Stream
   readonly deadlines: Deadlines
   /** Told what is wrong with a message for which the stream is ended. */
-  readonly malformed?: (words: string) => void
+  readonly malformed?: (error: MalformedError) => void
 }
 
 export class FramedStream {
@@ -32,7 +32,7 @@ export class FramedStream {
   readonly gone: Promise<void>
   readonly #stream: Stream
   readonly #deadlines: Deadlines
-  readonly #malformed: ((words: string) => void) | undefined
+  readonly #malformed: ((error: MalformedError) => void) | undefined
   readonly #decoder = new MessageDecoder()
   #listener: StreamListener | undefined
   #held: Uint8Array[] = []
@@ -142,7 +142,7 @@ export class FramedStream {
     this.#read()
     if (this.#heldBytes > maxHeldBytes) {
       const words = 'it sent too much before it was answered'
-      this.#malformed?.(words)
+      this.#malformed?.(new MalformedError(words))
       this.abort(words)
     }
   }
@@ -153,7 +153,7 @@ export class FramedStream {
     try {
       this.#handOut()
     } catch (error) {
-      if (error instanceof MalformedError) this.#malformed?.(error.message)
+      if (error instanceof MalformedError) this.#malformed?.(error)
       this.abort(error instanceof MalformedError ? error.message : `reading failed: ${messageOf(error)}`)
     } finally {
       this.#isReading = false

@@ -22,13 +22,14 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { Remote, TransportHandlers } from '../core/ports.ts'
 import { TransportError } from '../core/ports.ts'
 import { notDelivered } from './calls.ts'
-import { Channel, type LaneName } from './channel.ts'
+import { Channel, type ChannelLoad, type LaneName } from './channel.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Dialer } from './dialer.ts'
 import type { FramedStream } from './framed-stream.ts'
 import { receiveHello } from './greeter.ts'
 import { encodeHello, type HelloRefusal, type Introduction, isRefusal, type ReceivedHello } from './hello.ts'
 import { precedes, shortId } from './ids.ts'
+import type { LimitHits } from './limit-hits.ts'
 import { redialDelayMs, supersededWaitMs, surplusConnectionMs } from './limits.ts'
 import type { WorkLimit } from './work.ts'
 
@@ -39,6 +40,7 @@ export interface LinkComponents {
   readonly dialer: Dialer
   readonly deadlines: Deadlines
   readonly workLimit: WorkLimit
+  readonly hits: LimitHits
   readonly handlers: TransportHandlers
   /** What this end says of itself now. */
   readonly introduce: (lane: LaneName) => Promise<Introduction>
@@ -94,6 +96,10 @@ export class Link {
   /** The other end, while a channel is open. */
   get remote(): Remote | undefined {
     return this.#anyChannel()?.remote
+  }
+
+  get loads(): ChannelLoad[] {
+    return [...this.#channels.values()].map(({ load }) => load)
   }
 
   get isIdle(): boolean {
@@ -200,6 +206,7 @@ export class Link {
   ): Promise<Channel | undefined> {
     stream.sendMessage(encodeHello(own))
     const hello = await receiveHello(stream, this.peerId, this.#components.deadlines, () => {
+      this.#components.hits.note('greetingTimeoutMs')
       // Whoever says nothing on a connection may be gone, and the connection not know it yet.
       connection.abort(new Error('no greeting came on it'))
     })
@@ -246,10 +253,10 @@ export class Link {
   }
 
   #install({ stream, connection, direction, own, hello }: Exchange): Channel {
-    const { deadlines, dialer, handlers, learn, workLimit } = this.#components
+    const { deadlines, dialer, handlers, hits, learn, workLimit } = this.#components
     const { remote, instance, lane, address } = hello
     const channel = new Channel(
-      { stream, connection, deadlines, workLimit },
+      { stream, connection, deadlines, workLimit, hits },
       {
         remote,
         instance,

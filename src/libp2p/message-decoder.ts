@@ -13,6 +13,16 @@ const firstReservation = 64 * 1024
 /** Bytes of a length's varint: 2^28 - 1, far above any limit. */
 const maxPrefixBytes = 4
 
+/** A message whose length says that it is over the limit. */
+export class TooLargeError extends MalformedError {
+  readonly maxMessageBytes: number
+
+  constructor(bytes: number, maxMessageBytes: number) {
+    super(`a message of ${bytes} bytes; the limit is ${maxMessageBytes}`)
+    this.maxMessageBytes = maxMessageBytes
+  }
+}
+
 export class MessageDecoder {
   /** What is still to be read, and from where. */
   #chunk: Uint8Array = noBytes
@@ -54,7 +64,7 @@ export class MessageDecoder {
       if (byte < 0x80) {
         if (byte === 0) throw new MalformedError('a message of length zero, or a padded length')
         if (this.#length > maxMessageBytes) {
-          throw new MalformedError(`a message of ${this.#length} bytes; the limit is ${maxMessageBytes}`)
+          throw new TooLargeError(this.#length, maxMessageBytes)
         }
         this.#isLengthKnown = true
         return true

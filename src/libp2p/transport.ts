@@ -15,6 +15,7 @@ import type {
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { maxDeadlineMs } from '../core/limits.ts'
+import type { LimitUse } from '../api.ts'
 import type { MemberId } from '../core/member.ts'
 import type { Remote, RequestOptions, Transport, TransportHandlers } from '../core/ports.ts'
 import { TransportError } from '../core/ports.ts'
@@ -23,12 +24,23 @@ import { notDelivered } from './calls.ts'
 import type { Channel, LaneName } from './channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { Dialer } from './dialer.ts'
+import type { MalformedError } from './frame.ts'
 import { FramedStream, messageOf } from './framed-stream.ts'
 import { receiveHello } from './greeter.ts'
 import { encodeHello, type Introduction, isRefusal } from './hello.ts'
 import { newInstance, shortId } from './ids.ts'
-import { defaultProtocolPrefix, maxPeers, maxStreams, memberTagValue, protocolSuffix } from './limits.ts'
+import { LimitHits } from './limit-hits.ts'
+import { limitsOf } from './limits-in-use.ts'
+import {
+  defaultProtocolPrefix,
+  maxHelloBytes,
+  maxPeers,
+  maxStreams,
+  memberTagValue,
+  protocolSuffix
+} from './limits.ts'
 import { Link, type LinkComponents } from './link.ts'
+import { TooLargeError } from './message-decoder.ts'
 import { sharedWorkLimit } from './work.ts'
 
 /** What libp2p gives a service, as far as the transport needs it. */
@@ -49,6 +61,8 @@ export interface TransportInit {
   readonly logPrefix?: string
   /** Name and version of the program, told to others. */
   readonly software?: string
+  /** Peers and clients connected at once. Default: the constant of that name; tests take fewer. */
+  readonly maxPeers?: number
 }
 
 export class Libp2pTransport implements Transport {
@@ -56,11 +70,14 @@ export class Libp2pTransport implements Transport {
   readonly addresses: SignedAddressBook
   readonly #components: TransportComponents
   readonly #software: string
+  readonly #maxPeers: number
   readonly #protocol: string
   readonly #tag: string
   readonly #log: Logger
   readonly #instance = newInstance()
   readonly #deadlines = new Deadlines()
+  readonly #hits = new LimitHits()
+  readonly #workLimit = sharedWorkLimit()
   readonly #links = new Map<string, Link>()
   readonly #streams = new Set<FramedStream>()
   readonly #stopping = new AbortController()
@@ -72,6 +89,7 @@ export class Libp2pTransport implements Transport {
     this.addresses = new SignedAddressBook(components)
     this.#components = components
     this.#software = init.software ?? 'annulus'
+    this.#maxPeers = init.maxPeers ?? maxPeers
     this.#protocol = `${init.protocolPrefix ?? defaultProtocolPrefix}${protocolSuffix}`
     this.#tag = `${prefix}-member`
     this.#log = components.logger.forComponent(`${prefix}:transport`)
@@ -87,7 +105,8 @@ export class Libp2pTransport implements Transport {
         { self: this.peerId, protocol: this.#protocol, signal: this.#stopping.signal }
       ),
       deadlines: this.#deadlines,
-      workLimit: sharedWorkLimit(),
+      workLimit: this.#workLimit,
+      hits: this.#hits,
       handlers,
       introduce: lane => this.#introduce(handlers, lane),
       frame: (stream, peerId) => this.#frame(stream, peerId),
@@ -95,7 +114,8 @@ export class Libp2pTransport implements Transport {
         void this.addresses.learn(signed, words => handlers.refused?.(peerId, 'forged', words))
     }
     await registrar.handle(this.#protocol, (stream, connection) => this.#accept(stream, connection), {
-      maxInboundStreams: maxStreams,
+      // Above what is accepted, so that the ones too many come here and are counted.
+      maxInboundStreams: 2 * maxStreams,
       maxOutboundStreams: maxStreams,
       signal: this.#stopping.signal
     })
@@ -135,6 +155,27 @@ export class Libp2pTransport implements Transport {
 
   disconnect(peerId: string): void {
     this.#links.get(peerId)?.close('this end disconnected')
+  }
+
+  limits(): Readonly<Record<string, LimitUse>> {
+    const links = [...this.#links.values()]
+    const connections = this.#components.connectionManager.getConnections()
+    return limitsOf({
+      hits: this.#hits,
+      peers: { connected: links.length, limit: this.#maxPeers },
+      streams: connections.reduce((most, connection) => Math.max(most, this.#inboundOn(connection)), 0),
+      loads: links.flatMap(link => link.loads),
+      served: this.#workLimit,
+      addresses: this.addresses.use
+    })
+  }
+
+  /** Streams of this protocol that the other end has opened on a connection. */
+  #inboundOn({ streams }: Connection): number {
+    let count = 0
+    for (const { protocol, direction } of streams)
+      if (protocol === this.#protocol && direction === 'inbound') count++
+    return count
   }
 
   remotes(): Remote[] {
@@ -186,16 +227,25 @@ export class Libp2pTransport implements Transport {
     const framed = this.#frame(stream, peerId)
     try {
       const components = this.#started()
-      const hello = await receiveHello(framed, peerId, this.#deadlines)
+      if (this.#inboundOn(connection) > maxStreams) {
+        this.#hits.note('maxStreams')
+        throw new Error(`${maxStreams} streams are open on the connection`)
+      }
+      const hello = await receiveHello(framed, peerId, this.#deadlines, () =>
+        this.#hits.note('greetingTimeoutMs')
+      )
       if (isRefusal(hello)) {
         // Of another version of the protocol: it is told, in a Hello that any version reads.
         components.handlers.refused?.(peerId, 'foreign', hello.reason)
         const own = await components.introduce('main')
         framed.sendMessage(encodeHello(own, hello))
         framed.close(hello.reason)
-      } else if (this.#links.size >= maxPeers && !this.#links.has(peerId)) {
+      } else if (this.#links.size >= this.#maxPeers && !this.#links.has(peerId)) {
+        this.#hits.note('maxPeers')
         const own = await components.introduce(hello.lane)
-        framed.sendMessage(encodeHello(own, { code: 'busy', reason: `${maxPeers} peers are connected` }))
+        framed.sendMessage(
+          encodeHello(own, { code: 'busy', reason: `${this.#maxPeers} peers are connected` })
+        )
         framed.close('too many peers are connected')
       } else {
         await this.#link(peerId).accept(framed, connection, hello)
@@ -207,8 +257,11 @@ export class Libp2pTransport implements Transport {
   }
 
   #frame(stream: Stream, peerId: string): FramedStream {
-    const malformed = (words: string): void =>
-      this.#linkComponents?.handlers.refused?.(peerId, 'malformed', words)
+    const malformed = (error: MalformedError): void => {
+      if (error instanceof TooLargeError)
+        this.#hits.note(error.maxMessageBytes === maxHelloBytes ? 'maxHelloBytes' : 'maxMessageBytes')
+      this.#linkComponents?.handlers.refused?.(peerId, 'malformed', error.message)
+    }
     const framed = new FramedStream({ stream, deadlines: this.#deadlines, malformed })
     this.#streams.add(framed)
     void framed.gone.then(() => this.#streams.delete(framed))

@@ -9,6 +9,7 @@ import { errorCode } from './calls.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Frame, frameKind, MalformedError, maxFrameOverheadBytes, noBytes } from './frame.ts'
 import { messageOf } from './framed-stream.ts'
+import type { LimitHits, LimitName } from './limit-hits.ts'
 import {
   maxQueuedReplyBytes,
   maxReasonLength,
@@ -29,6 +30,14 @@ export class WorkLimit {
   constructor(maxCount: number, maxBytes: number) {
     this.#maxCount = maxCount
     this.#maxBytes = maxBytes
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isCountFull(): boolean {
+    return this.#count >= this.#maxCount
   }
 
   get count(): number {
@@ -63,6 +72,7 @@ export interface WorkInit {
   readonly maxMessageBytes: number
   readonly maxTimeoutMs: number
   readonly shared: WorkLimit
+  readonly hits: LimitHits
   readonly serve: (body: Uint8Array, context: ServeContext) => Promise<Uint8Array>
 }
 
@@ -75,16 +85,19 @@ export class Work {
     this.#init = init
   }
 
-  get size(): number {
-    return this.#inWork.size
+  /** What is in work. */
+  get load(): { readonly count: number; readonly bytes: number } {
+    return this.#limit
   }
 
   /** Serves a request. Throws MalformedError where its id is in use. */
   begin(frame: Frame): void {
-    const { from, deadlines, maxTimeoutMs, shared } = this.#init
+    const { from, deadlines, maxTimeoutMs, shared, hits } = this.#init
     if (this.#inWork.has(frame.id)) throw new MalformedError(`two requests in flight have the id ${frame.id}`)
     const bytes = frame.body.length
-    if (!this.#limit.fits(bytes) || !shared.fits(bytes)) {
+    const over = this.#over(bytes)
+    if (over !== undefined) {
+      hits.note(over)
       this.refuse(
         frame.id,
         'overloaded',
@@ -118,6 +131,15 @@ export class Work {
     this.#init.outbox.add(errorFrame(id, code, reason))
   }
 
+  /** The limit that a request of so many bytes would go over. */
+  #over(bytes: number): LimitName | undefined {
+    const { shared } = this.#init
+    if (!this.#limit.fits(bytes))
+      return this.#limit.isCountFull ? 'maxServedPerChannel' : 'maxServedBytesPerChannel'
+    if (shared.fits(bytes)) return undefined
+    return shared.isCountFull ? 'maxServed' : 'maxServedBytes'
+  }
+
   async #answer(frame: Frame, request: ServedRequest): Promise<void> {
     const answer = await this.#serve(frame, request)
     // A handler that goes on after it was cancelled still costs: its place is free only now.
@@ -130,14 +152,16 @@ export class Work {
   }
 
   async #serve(frame: Frame, request: ServedRequest): Promise<FixedFrame> {
-    const { serve, outbox, maxMessageBytes } = this.#init
+    const { serve, outbox, maxMessageBytes, hits } = this.#init
     const { id } = frame
     try {
       const body = await serve(frame.body, request)
       if (body.length + maxFrameOverheadBytes > maxMessageBytes) {
+        hits.note('maxMessageBytes')
         return errorFrame(id, 'internal', `an answer of ${body.length} bytes is over the limit of a message`)
       }
       if (outbox.bytes + body.length > maxQueuedReplyBytes) {
+        hits.note('maxQueuedReplyBytes')
         return errorFrame(id, 'internal', 'done, but too many answers wait to be read')
       }
       return new FixedFrame({ kind: frameKind.response, id, timeoutMs: 0, body, code: 0, reason: '' })

@@ -19,6 +19,7 @@ const member = (peerId: string, changes: Partial<MemberStatus> = {}): MemberStat
   sentRecords: 0,
   sentBytes: 0,
   refused: { kinds: {}, peers: [] },
+  limits: {},
   version: '0.1.0',
   ...changes
 })
@@ -146,6 +147,7 @@ it('keeps the names that scripts rely on', () => {
       'sentRecords',
       'sentBytes',
       'refused',
+      'limits',
       'version'
     ])
   )

@@ -20,6 +20,7 @@ const idle: SelfDescription = {
   sentRecords: 3,
   sentBytes: 300,
   refused: { kinds: {}, peers: [] },
+  limits: {},
   version: '0.1.0',
   transfers: [],
   waitingFor: []

@@ -5,7 +5,7 @@ import type { CancelSignal } from '../../src/core/canceller.ts'
 import { frameKind, noBytes, writeFrame } from '../../src/libp2p/frame.ts'
 import { encodeHello, type Introduction } from '../../src/libp2p/hello.ts'
 import { newInstance } from '../../src/libp2p/ids.ts'
-import { greetingTimeoutMs } from '../../src/libp2p/limits.ts'
+import { greetingTimeoutMs, maxHelloBytes } from '../../src/libp2p/limits.ts'
 import {
   newLife,
   startPair,
@@ -77,7 +77,7 @@ describe('a stream', () => {
     ['a length that does not end', () => [Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff)]],
     ['a padded length', () => [Uint8Array.of(0x85, 0x00)]],
     ['an empty message', () => [Uint8Array.of(0)]],
-    ['a greeting over the limit', () => [prefixed(new Uint8Array(16_000).fill(0x42))]],
+    ['a greeting that is none', () => [prefixed(new Uint8Array(16_000).fill(0x42))]],
     ['a greeting with the life of nobody', () => [hello('xyz')]],
     ['a greeting and then nonsense', () => [hello(), prefixed(new Uint8Array(200).fill(0xff))]],
     ['a frame of an unknown kind', () => [hello(), prefixed(Uint8Array.of(0x08, 0x77))]],
@@ -91,6 +91,15 @@ describe('a stream', () => {
       'the stream to close'
     )
     await until(() => peer.transport.remotes().length === 1, 'the channel to close')
+    await expectOthersUnharmed()
+  })
+
+  it('that brings a greeting over the limit is closed before it is whole, and counted', async () => {
+    const stream = await rawStream(peer)
+    const length = maxHelloBytes + 1
+    stream.send(Uint8Array.of((length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14))
+    await until(() => stream.status !== 'open', 'the stream to close')
+    expect(peer.transport.limits()['maxHelloBytes']).toEqual({ limit: maxHelloBytes, inUse: null, hits: 1 })
     await expectOthersUnharmed()
   })
 

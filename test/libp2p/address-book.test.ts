@@ -5,7 +5,7 @@ import { PeerRecord, RecordEnvelope } from '@libp2p/peer-record'
 import { multiaddr } from '@multiformats/multiaddr'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type AddressBookComponents, SignedAddressBook } from '../../src/libp2p/address-book.ts'
-import { maxAddressesPerPeer } from '../../src/libp2p/limits.ts'
+import { maxAddressesPerPeer, maxKnownPeers } from '../../src/libp2p/limits.ts'
 
 let own: PrivateKey
 let other: PrivateKey
@@ -69,6 +69,18 @@ describe('an address book', () => {
     const records = await Promise.all([sign(other, 5, ['/ip4/10.0.0.5/tcp/5']), sign(other, 4)])
     await Promise.all(records.map(record => book.learn(record)))
     expect(book.multiaddrs(peerIdFromPrivateKey(other).toString())).toEqual(['/ip4/10.0.0.5/tcp/5'])
+  })
+
+  it('keeps those of so many peers, the ones learnt last', { timeout: 60_000 }, async () => {
+    const book = bookAt([])
+    const names: string[] = []
+    for (let i = 0; i < maxKnownPeers + 2; i++) {
+      const key = await generateKeyPair('Ed25519')
+      names.push(peerIdFromPrivateKey(key).toString())
+      await book.learn(await sign(key, 1))
+    }
+    expect(book.use).toEqual({ kept: maxKnownPeers, forgotten: 2 })
+    expect([names[1], names[2]].map(name => book.of(name!) !== undefined)).toEqual([false, true])
   })
 
   it('learns nothing that its owner has not signed', async () => {

@@ -62,7 +62,8 @@ export class Meter {
       },
       connect: (address, options) => transport.connect(address, options),
       disconnect: peerId => transport.disconnect(peerId),
-      remotes: () => transport.remotes()
+      remotes: () => transport.remotes(),
+      limits: () => transport.limits?.() ?? {}
     }
   }
 

@@ -31,7 +31,8 @@ export function pacedTransport(transport: Transport, pace: number): Transport {
     request: (to, body, options) => transport.request(to, body, slowed(options)),
     connect: (address, options) => transport.connect(address, slowed(options)),
     disconnect: peerId => transport.disconnect(peerId),
-    remotes: () => transport.remotes()
+    remotes: () => transport.remotes(),
+    limits: () => transport.limits?.() ?? {}
   }
 }
 
