@@ -109,13 +109,13 @@ export const topologyMutants: readonly Mutant[] = [
       ],
       'requests/calls.ts': [
         {
-          find: 'await this.#ask(to, Request.encode',
+          find: 'await this.#ask(to, encodeRequest',
           replace:
             'await this.#ask(\n' +
             '      request.prepare === undefined && request.accept === undefined\n' +
             '        ? to\n' +
             '        : (this.#components.transport.remotes().find(({ peerId }) => peerId === to.peerId) ?? to),\n' +
-            '      Request.encode'
+            '      encodeRequest'
         }
       ]
     }
