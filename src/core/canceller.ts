@@ -13,8 +13,8 @@ export interface CancelSignal {
 }
 
 /**
- * An AbortController and its signal in one. With Node's own, which are event targets, the processor time that a get
- * takes within the core was a quarter more (Node 24, ratio of medians 0.80).
+ * An AbortController and its signal in one. Node's own are event targets: with them a get took about 1.09 times the
+ * processor time within the core (Node 24; sixteen processes of each, standard error 0.05).
  */
 export class Canceller implements CancelSignal {
   #listeners: Set<() => void> | undefined
