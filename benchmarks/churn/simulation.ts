@@ -11,9 +11,6 @@ import { SimulatedCluster, type SimulatedPeer } from '../../test/simulation/clus
 
 const keyCount = 200
 
-/** Peers that join at once while the cluster is built. */
-const waveJoins = 32
-
 /** Until who is brought back in the end is whole again, in virtual ms. */
 const healMs = 180_000
 
@@ -73,13 +70,8 @@ class Run {
   }
 
   async begin(): Promise<void> {
-    const { time, peers } = this.#cluster
-    await this.#cluster.ready(await time.settle(this.#add()))
-    while (peers.length < this.#init.peers) {
-      const count = Math.min(waveJoins, this.#init.peers - peers.length)
-      const wave = Array.from({ length: count }, () => this.#add())
-      for (const peer of await time.settle(Promise.all(wave))) await this.#cluster.ready(peer)
-    }
+    const { peers } = this.#cluster
+    await this.#cluster.grow(this.#init.peers, { removeAfterMs: this.#init.removeAfterMs })
     for (const [i, peer] of peers.entries()) {
       this.#peers.set(String(i + 1), peer)
       this.#watch(peer)

@@ -96,12 +96,12 @@ export class SimulatedCluster {
    * The first of these peers founds the cluster, and the others join it at once, in a large one in waves; all of
    * them are ready then.
    */
-  async grow(count: number): Promise<void> {
-    await this.ready(await this.time.settle(this.add()))
+  async grow(count: number, init: Partial<PeerCoreInit> = {}): Promise<void> {
+    await this.ready(await this.time.settle(this.add(init)))
     while (this.peers.length < count) {
       const { length } = this.peers
       const wave = Array.from({ length: Math.min(Math.max(waveJoins, length), count - length) }, () =>
-        this.add()
+        this.add(init)
       )
       for (const peer of await this.time.settle(Promise.all(wave))) await this.ready(peer)
     }
