@@ -216,8 +216,9 @@ export class SimulatedCluster {
     return new Promise(resolve => this.time.after(ms, resolve))
   }
 
+  /** Those that have left, too: they may be about to finish what they coordinate. */
   async stop(): Promise<void> {
-    for (const peer of this.running) await this.time.settle(peer.core.stop())
+    for (const { process, core } of this.peers) if (process.isAlive) await this.time.settle(core.stop())
   }
 
   async #start(peer: SimulatedPeer): Promise<void> {
