@@ -7,7 +7,7 @@ import { SeededRandom } from './random.ts'
 import { checkHistory, type Guarantee } from './run/checker.ts'
 import { GreatLoss } from './run/great-loss.ts'
 import { checkDurability, readDisks } from './run/guarantees/cluster.ts'
-import { checkSurvival, judgedApart } from './run/guarantees/survival.ts'
+import { checkReadsOfLeft, checkSurvival, judgedApart } from './run/guarantees/survival.ts'
 import type { Operation } from './run/history.ts'
 import { fill, untilDown } from './scenario.ts'
 
@@ -71,6 +71,25 @@ describe('of a key that lost too many of its replicas', () => {
   it('nothing before must be durable, and all after', () => {
     const last = judgedApart([newer, put(300, 'c', '3')], loss).at(-1)!
     expect(last.filter(({ outcome }) => outcome === 'ok').map(({ value }) => value)).toEqual(['c'])
+  })
+})
+
+describe('of what survivors had a copy of', () => {
+  const judged = (...operations: Operation[]): Guarantee[] =>
+    checkReadsOfLeft(operations, { atMs: 100, left: new Map([[nameOf('lost'), '2']]) }).map(
+      ({ guarantee }) => guarantee
+    )
+
+  it('no get is answered with anything older after the loss', () => {
+    expect(judged(get(90, 'a', '1'), get(300, 'b', '2'), get(310, 'c', '3'))).toEqual([])
+    expect(judged(get(150, 'a', '1'))).toEqual(['G3'])
+    expect(judged(get(300))).toEqual(['G3'])
+  })
+
+  it('a get may find nothing where it was deleted since', () => {
+    const removal = operation('delete', 250, { outcome: 'unknown' })
+    expect(judged(removal, get(300))).toEqual([])
+    expect(judged(removal, get(300, 'a', '1'))).toEqual(['G3'])
   })
 })
 

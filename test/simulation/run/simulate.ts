@@ -19,7 +19,7 @@ import {
   disagreement,
   readDisks
 } from './guarantees/cluster.ts'
-import { checkSurvival, judgedApart } from './guarantees/survival.ts'
+import { checkReadsOfLeft, checkSurvival, judgedApart } from './guarantees/survival.ts'
 import { History, describeOperation } from './history.ts'
 import { DropRules } from './drop-rules.ts'
 import { LogRules } from './log-rules.ts'
@@ -308,8 +308,10 @@ class Run {
       ...[...this.#rules, this.#dropRules].flatMap(({ violations }) => violations),
       ...this.#watch.violations
     ]
-    const apart = judgedApart(this.#history.soFar(), this.#nemesis.greatLoss)
-    const all = [...seen, ...apart.flatMap(operations => checkHistory(operations))]
+    const { greatLoss } = this.#nemesis
+    const operations = this.#history.soFar()
+    const apart = judgedApart(operations, greatLoss).flatMap(each => checkHistory(each))
+    const all = [...seen, ...apart, ...checkReadsOfLeft(operations, greatLoss)]
     return all.filter(({ guarantee }) => isClaimed(guarantee))
   }
 

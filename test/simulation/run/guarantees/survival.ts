@@ -6,7 +6,7 @@
 import { formatPosition, positionOf } from '../../../../src/core/ring/position.ts'
 import type { Violation } from '../checker.ts'
 import type { GreatLoss } from '../great-loss.ts'
-import type { Operation } from '../history.ts'
+import { describeOperation, type Operation } from '../history.ts'
 import { type Disks, holdersAt } from './cluster.ts'
 
 /** Histories to be judged each by itself; the last of them goes on to the end, the one with what must be durable. */
@@ -45,6 +45,24 @@ export function checkSurvival(
       const what = `survivors had the record at ${position} as ${version}; it is on the disks of ${holders.length} peers only after the restore`
       return [{ guarantee: 'G3' as const, subject: position, what }]
     })
+}
+
+/** G3, of the same as clients see it: from the loss on no get is answered with anything older than survivors had. */
+export function checkReadsOfLeft(
+  operations: readonly Operation[],
+  loss: Pick<GreatLoss, 'left' | 'atMs'> | undefined
+): Violation[] {
+  if (loss === undefined) return []
+  const mayBeGone = new Set(operations.filter(isVanishing).map(({ key }) => key))
+  return operations.flatMap(operation => {
+    const { kind, key, outcome, version, calledAt, value } = operation
+    if (kind !== 'get' || outcome !== 'ok' || calledAt <= loss.atMs) return []
+    const left = loss.left.get(nameOf(key))
+    const isTold = version !== undefined || (value === undefined && !mayBeGone.has(key))
+    if (left === undefined || !isTold || (version ?? '') >= left) return []
+    const what = `survivors had ${left}, and after the loss ${describeOperation(operation)}`
+    return [{ guarantee: 'G3' as const, subject: key, what }]
+  })
 }
 
 function isVanishing({ kind, expiresAt, outcome }: Operation): boolean {
