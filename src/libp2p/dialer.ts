@@ -175,6 +175,8 @@ function describe(error: unknown, protocol: string, self: string): string {
     return [...new Set(error.errors.map(one => describe(one, protocol, self)))].join('; ')
   }
   if (error instanceof TransportError) return error.message
+  // What libp2p fails with where the stream ends while its protocol is being agreed on.
+  if (error instanceof Event) return describe(new HandshakeError('the connection was cut'), protocol, self)
   const message = messageOf(error)
   if (!(error instanceof Error)) return message
   const code = 'code' in error ? systemErrors[String(error.code)] : undefined
