@@ -7,7 +7,7 @@ it('says why a peer may have cut the connection while its protocol was being agr
   // What libp2p does where a stream ends then: it fails with the event, which is no Error.
   const newStream = (): Promise<never> => {
     const cut: unknown = new Event('close')
-    return Promise.reject(cut as Error)
+    return Promise.reject(cut)
   }
   const dialer = new Dialer(
     // Of libp2p and the addresses, only this is used.
