@@ -82,6 +82,7 @@ export class Nemesis {
     const { network } = this.#cluster
     network.heal()
     network.loss = 0
+    network.reorder = 0
     for (const peer of this.#cluster.running) {
       this.#cluster.thaw(peer)
       peer.disk.isFull = false
