@@ -2,7 +2,7 @@
  * What must hold before a member is removed against its will: enough of the others are there, as seen from
  * here. Pure functions, used by decide.ts.
  */
-import { partition } from '../ring/difference.ts'
+import { Partition } from '../ring/partition.ts'
 import { neededOf } from './transition.ts'
 import type { Member, Topology } from './topology.ts'
 
@@ -16,14 +16,17 @@ export interface Risk {
 /** The ranges of the ring in force with fewer than n - q + 1 replicas that can be counted on, if there are any. */
 export function riskOf(topology: Topology, isCounted: (member: Member) => boolean): Risk | undefined {
   const { before, replicas } = topology
-  const counted = new Set(before.members.filter(isCounted))
+  const uncounted = new Set(before.members.filter(member => !isCounted(member)))
+  if (uncounted.size === 0) return undefined
+  const segments = new Partition(before, before, replicas)
   const missing = new Set<string>()
   let ranges = 0
-  for (const segment of partition(before, before, replicas)) {
-    const there = segment.before.filter(member => counted.has(member)).length
-    if (there >= neededOf(segment.before)) continue
+  // Only where one of these is a replica can too few be left.
+  for (const number of new Set([...uncounted].flatMap(member => [...segments.placesOf(member)]))) {
+    const { before: held } = segments.at(number)
+    if (held.filter(member => !uncounted.has(member)).length >= neededOf(held)) continue
     ranges++
-    for (const member of segment.before) if (!counted.has(member)) missing.add(member.peerId)
+    for (const member of held) if (uncounted.has(member)) missing.add(member.peerId)
   }
   return ranges === 0 ? undefined : { ranges, missing: [...missing].sort() }
 }
