@@ -8,11 +8,13 @@ import type { Operation, Violation } from '../../src/judge/operation.ts'
 import { failureOf } from '../../src/judge/outcome.ts'
 import type { PeerCore } from '../../src/core/peer.ts'
 import { SimulatedCluster, type SimulatedPeer } from '../../test/simulation/cluster.ts'
+import { disagreement } from '../../test/simulation/run/guarantees/cluster.ts'
 
 const keyCount = 200
 
-/** Until who is brought back in the end is whole again, in virtual ms. */
+/** Until who is brought back in the end is whole again, in virtual ms at the most; and how often that is looked at. */
 const healMs = 180_000
+const lookEveryMs = 10_000
 
 /** Of one operation, in virtual ms. */
 const deadlineMs = 10_000
@@ -103,7 +105,7 @@ class Run {
       if (!peer.process.isAlive && members.has(peer.peerId))
         await this.#cluster.time.settle(this.#return(name), healMs)
     }
-    await this.#cluster.time.run(healMs)
+    await this.#heal()
     const before = this.#operations.length
     await this.#forEachKey(key => this.#get(key))
     const read = this.#operations
@@ -119,6 +121,14 @@ class Run {
       readBack: read.length,
       epochs: this.#chronicle.topology?.epoch ?? 0
     }
+  }
+
+  /** Lets time pass until all agree on who is there, each of them up and alive, and no transition is open. */
+  async #heal(): Promise<void> {
+    const { time } = this.#cluster
+    const untilMs = time.nowMs + healMs
+    do await time.run(lookEveryMs)
+    while (time.nowMs < untilMs && disagreement(this.#cluster) !== undefined)
   }
 
   #kind(loaded: readonly Operation[], kind: Operation['kind']): SimulatedKind {
