@@ -56,22 +56,17 @@ export async function scaleOf({ peers, seed, signal }: ScaleInit): Promise<Scale
     signal.throwIfAborted()
     return outcome
   }
-  await goOn(cluster.grow(peers))
+  await goOn(cluster.grow(peers - 1))
+  await goOn(cluster.time.run(settleMs))
+  const epochs = new Epochs(cluster)
+  // The last one joins by itself: with all there may be no room for another.
+  const joining = await goOn(tap.during(() => join(cluster)))
+  const [openedMs, closedMs] = epochs.spreadMs(peers - 1)
   await goOn(cluster.time.run(settleMs))
   const memoryBytes = ((await usedBytes()) - before) / peers
   const puts = await goOn(counted(cluster, tap, (core, i) => core.put(`key ${i}`, new Uint8Array(128))))
   const gets = await goOn(counted(cluster, tap, (core, i) => core.get(`key ${i}`)))
   const rest = await goOn(tap.during(() => cluster.time.run(listenedMs)))
-  const epochs = new Epochs(cluster)
-  const joining = await goOn(
-    tap.during(async () => {
-      const untilMs = cluster.time.nowMs + listenedMs
-      const joiner = await cluster.time.settle(cluster.add(), limitMs)
-      await cluster.ready(joiner, limitMs)
-      await cluster.time.run(Math.max(0, untilMs - cluster.time.nowMs))
-    })
-  )
-  const [openedMs, closedMs] = epochs.spreadMs(peers)
   await cluster.stop()
   const perSecond = (bytes: number): number => (1_000 * bytes) / listenedMs / peers
   return {
@@ -86,6 +81,15 @@ export async function scaleOf({ peers, seed, signal }: ScaleInit): Promise<Scale
     memoryBytes,
     processorMs: ownProcessorMs() - beganMs
   }
+}
+
+/** One more peer, and the rest of the time in which its join is listened to. */
+async function join(cluster: SimulatedCluster): Promise<void> {
+  const { time } = cluster
+  const untilMs = time.nowMs + listenedMs
+  const joiner = await time.settle(cluster.add(), limitMs)
+  await cluster.ready(joiner, limitMs)
+  await time.run(Math.max(0, untilMs - time.nowMs))
 }
 
 /** One operation after the other, each through another peer; a put goes on to its last replica after its answer. */
@@ -126,9 +130,12 @@ class Tap {
   }
 
   async during(work: () => Promise<void>): Promise<Traffic> {
-    this.#traffic = noTraffic()
+    const traffic = noTraffic()
+    this.#traffic = traffic
     await work()
-    return this.#traffic
+    // What comes later is nobody's.
+    this.#traffic = noTraffic()
+    return traffic
   }
 }
 
