@@ -24,6 +24,9 @@ const leastPeers = 3
 const smallPeers = 12
 const growth = 4
 
+/** Peers that one fault adds at the most. */
+const mostJoins = 3
+
 /** How often damage hits a record that nobody asks for: only who reads everything finds it. */
 const quietShare = 0.5
 
@@ -53,6 +56,8 @@ export class GuardRails {
   mayJoin(): boolean {
     const { running, peers } = this.#cluster
     const most = Math.max(smallPeers, this.#settings.peers + growth)
+    const members = peers.filter(({ hasLeft }) => !hasLeft).length
+    if (members + mostJoins > maxMembers) return false
     return running.length < most && peers.length < 2 * most
   }
 
