@@ -6,6 +6,7 @@
  * as no peer can.
  */
 import type { MemberInfo } from '../../../src/api.ts'
+import { maxMembers } from '../../../src/core/limits.ts'
 import { memberKey, sameMember } from '../../../src/core/member.ts'
 import type { RecordHead } from '../../../src/core/record/record.ts'
 import { compareVersions } from '../../../src/core/record/version.ts'
