@@ -15,7 +15,8 @@ import { Ring } from '../../../src/core/ring/ring.ts'
 import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { SeededRandom } from '../random.ts'
 import { GreatLoss } from './great-loss.ts'
-import type { SimulationSettings } from './settings.ts'
+import type { FaultStep } from './script.ts'
+import type { FaultKind, SimulationSettings } from './settings.ts'
 import { quietKeys } from './workload.ts'
 
 /** Members that a cluster keeps: with fewer there is one acceptor only, and nothing stands in for its disk. */
@@ -26,7 +27,16 @@ const smallPeers = 12
 const growth = 4
 
 /** Peers that one fault adds at the most. */
-const mostJoins = 3
+export const mostJoins = 3
+
+/** Faults that bring peers that were not there. */
+const joinKinds: ReadonlySet<FaultKind> = new Set(['join', 'join-many', 'kill-joining'])
+
+/** With how many peers a run begins: up to the limit of members, less what room those need that join in it. */
+export function peersAtStart(wanted: number, faults: readonly FaultStep[]): number {
+  const room = faults.some(({ kind }) => joinKinds.has(kind)) ? growth + mostJoins : 0
+  return Math.min(wanted, maxMembers - room)
+}
 
 /** How often damage hits a record that nobody asks for: only who reads everything finds it. */
 const quietShare = 0.5

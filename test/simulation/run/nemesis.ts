@@ -8,7 +8,7 @@ import type { Cut } from '../network.ts'
 import { SeededRandom } from '../random.ts'
 import { ambush } from './ambush.ts'
 import type { GreatLoss } from './great-loss.ts'
-import { GuardRails } from './guard-rails.ts'
+import { GuardRails, mostJoins } from './guard-rails.ts'
 import type { FaultStep } from './script.ts'
 import { faultKinds, type FaultKind, type SimulationSettings } from './settings.ts'
 
@@ -278,7 +278,7 @@ export class Nemesis {
     const { random } = fault
     const run = async (): Promise<void> => {
       // The others are through with their part, and wait for the one that is killed.
-      const starting = this.#addSeveral(1 + random.integer(3), random)
+      const starting = this.#addSeveral(1 + random.integer(mostJoins), random)
       const victim = this.#cluster.peers.at(-1)!
       const { process } = victim
       await this.#cluster.pause(joiningMs * random.float())

@@ -20,6 +20,7 @@ import {
   readDisks
 } from './guarantees/cluster.ts'
 import { checkReadsOfLeft, checkSurvival, judgedApart } from './guarantees/survival.ts'
+import { peersAtStart } from './guard-rails.ts'
 import { History, describeOperation } from './history.ts'
 import { DropRules } from './drop-rules.ts'
 import { LogRules } from './log-rules.ts'
@@ -220,7 +221,7 @@ class Run {
 
   async #foundCluster(): Promise<void> {
     const { peers, maxSkewMs } = this.#settings
-    await this.#cluster.grow(peers)
+    await this.#cluster.grow(peersAtStart(peers, this.#script.faults))
     const random = this.#cluster.random.fork('skews')
     for (const { clock } of this.#cluster.peers)
       clock.skewMs = Math.round((2 * random.float() - 1) * maxSkewMs)
