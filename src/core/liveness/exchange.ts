@@ -107,13 +107,9 @@ export class Exchange {
   #takeIn(from: MemberId, message: Pick<Ack, 'rumours' | 'addresses'>): Ack['rumours'] {
     const corrections: Ack['rumours'] = []
     if (this.#signal.aborted) return corrections
+    const refuse = (why: string): void => this.#refusals?.note(from.peerId, 'malformed', why)
     for (const rumour of message.rumours.slice(0, maxRumoursHeard)) {
-      const flaw = this.#table.flawOf(rumour)
-      if (flaw !== undefined) {
-        this.#refusals?.note(from.peerId, 'malformed', flaw)
-        continue
-      }
-      const correction = this.#table.hear(rumour)
+      const correction = this.#table.hear(rumour, refuse)
       if (correction !== undefined) corrections.push(correction)
     }
     for (const record of message.addresses.slice(0, maxAddressesHeard)) void this.#learn(from, record)

@@ -135,34 +135,17 @@ export class MemberTable {
     this.#spread(this.#init.self, this.#own)
   }
 
-  /** Why a rumour cannot be true, whoever tells it; undefined where it can. */
-  flawOf(rumour: Rumour): string | undefined {
+  /**
+   * Takes in a rumour. Gives back what is known better here, where its teller is behind. One that cannot be true,
+   * whoever tells it, goes no further than to who is to be told why it is refused.
+   */
+  hear(rumour: Rumour, refuse?: (why: string) => void): Rumour | undefined {
+    const { member } = rumour
     const claim = claimOf(rumour)
-    if (claim === undefined) return 'a rumour out of bounds'
-    if (rumour.member === undefined) return 'a rumour about nobody'
-    // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
-    if (
-      claim.liveness !== 'alive' &&
-      sameMember(rumour.member, this.#init.self) &&
-      claim.boot > this.#own.boot
-    )
-      return `a rumour of boot ${claim.boot} of this peer, which is in boot ${this.#own.boot}`
-    return undefined
-  }
-
-  /** Takes in a rumour. Gives back what is known better here, where its teller is behind. */
-  hear(rumour: Rumour): Rumour | undefined {
-    const claim = claimOf(rumour)
-    if (claim === undefined || rumour.member === undefined || this.flawOf(rumour) !== undefined)
-      return undefined
-    if (sameMember(rumour.member, this.#init.self)) return this.#hearOfSelf(claim)
-    const state = this.#states.get(memberKey(rumour.member))
-    if (state === undefined) return undefined
-    if (claim.liveness === 'suspect' && !this.#isAccuser(rumour.from, state)) return undefined
-    const order = compareClaims(claim, state.claim)
-    if (order > 0) this.#accept(state, claim, rumour.from)
-    else if (order === 0) this.#confirm(state, rumour.from)
-    else if (claim.liveness !== 'alive') return this.#rumourOf(state)
+    if (claim === undefined) refuse?.('a rumour out of bounds')
+    else if (member === undefined) refuse?.('a rumour about nobody')
+    else if (sameMember(member, this.#init.self)) return this.#hearOfSelf(claim, refuse)
+    else return this.#hearOf(member, claim, rumour.from)
     return undefined
   }
 
@@ -265,8 +248,25 @@ export class MemberTable {
     )
   }
 
+  #hearOf(member: MemberId, claim: Claim, from: MemberId | undefined): Rumour | undefined {
+    const state = this.#states.get(memberKey(member))
+    if (state === undefined) return undefined
+    if (claim.liveness === 'suspect' && !this.#isAccuser(from, state)) return undefined
+    const order = compareClaims(claim, state.claim)
+    if (order > 0) this.#accept(state, claim, from)
+    else if (order === 0) this.#confirm(state, from)
+    else if (claim.liveness !== 'alive') return this.#rumourOf(state)
+    return undefined
+  }
+
   /** What is said of this peer: an accusation is refuted by a higher incarnation. */
-  #hearOfSelf(claim: Claim): Rumour | undefined {
+  #hearOfSelf(claim: Claim, refuse?: (why: string) => void): Rumour | undefined {
+    const { boot } = this.#own
+    // Boots are counted on disk before a peer speaks, so this cannot be true of a sound data folder.
+    if (claim.liveness !== 'alive' && claim.boot > boot) {
+      refuse?.(`a rumour of boot ${claim.boot} of this peer, which is in boot ${boot}`)
+      return undefined
+    }
     this.#noteReturn(claim)
     if (claim.liveness === 'alive' || compareClaims(claim, this.#own) < 0) return undefined
     this.#own = { ...this.#own, incarnation: claim.incarnation + 1 }

@@ -105,14 +105,16 @@ export class Neighbours {
 
   /**
    * A member answers again. It asks for what it missed by itself; so it is asked a little later, though it may have
-   * been due for long, unless this member was away too. False where it is no neighbour.
+   * been due for long, unless this member was away too. One that comes and goes is not put off again and again. False
+   * where it is no neighbour.
    */
   due(member: MemberId): boolean {
     const neighbour = this.#neighbours.get(memberKey(member))
     if (neighbour === undefined) return false
     const nowMs = this.#clock.monotonic()
+    const laterMs = nowMs + returnMs * (0.5 + this.#random.float() / 2)
     if (neighbour.isBehind) neighbour.dueMs = Math.min(neighbour.dueMs, nowMs)
-    else neighbour.dueMs = nowMs + returnMs * (0.5 + this.#random.float() / 2)
+    else neighbour.dueMs = neighbour.dueMs > nowMs ? Math.min(neighbour.dueMs, laterMs) : laterMs
     return true
   }
 

@@ -39,16 +39,9 @@ export const maxAheadMs = 3_600_000
 
 export class Replica {
   readonly #components: ReplicaComponents
-  readonly #store: Store
-  readonly #quota: Pick<Quota, 'refusalOf'> | undefined
-  readonly #logger: Logger
 
   constructor(components: ReplicaComponents) {
-    const { store, logger, quota } = components
     this.#components = components
-    this.#store = store
-    this.#logger = logger
-    this.#quota = quota
   }
 
   /**
@@ -58,9 +51,9 @@ export class Replica {
   async readVersion({ position, storing = 0 }: ReadVersion): Promise<ResponseBody> {
     assertPosition(position)
     return this.#answer(position, async () => {
-      const head = await this.#store.head(position)
+      const head = await this.#components.store.head(position)
       const version = head === undefined ? {} : { version: toWireVersion(head.version) }
-      const hasNoRoom = storing > 0 && this.#quota?.refusalOf(storing) !== undefined
+      const hasNoRoom = storing > 0 && this.#components.quota?.refusalOf(storing) !== undefined
       return { version: hasNoRoom ? { ...version, full: true } : version }
     })
   }
@@ -69,7 +62,7 @@ export class Replica {
   async readRecord({ position }: ReadRecord): Promise<ResponseBody> {
     assertPosition(position)
     return this.#answer(position, async () => {
-      const record = await this.#store.read(position)
+      const record = await this.#components.store.read(position)
       return { record: { record: record?.encoded ?? new Uint8Array() } }
     })
   }
@@ -79,9 +72,9 @@ export class Replica {
     const record = decoded(encoded)
     if (put && from !== undefined) this.#lookAtStamp(record, from)
     return this.#answer(record.position, async () => {
-      const refusal = put ? this.#quota?.refusalOf(record.size) : undefined
+      const refusal = put ? this.#components.quota?.refusalOf(record.size) : undefined
       if (refusal !== undefined) throw new StoreFullError(refusal)
-      await this.#store.merge(record)
+      await this.#components.store.merge(record)
       return { done: {} }
     })
   }
@@ -104,13 +97,15 @@ export class Replica {
       return await serve()
     } catch (error) {
       if (error instanceof DamagedRecordError) {
-        this.#logger.warn('a request for a damaged record is refused', { position: formatPosition(position) })
+        this.#components.logger.warn('a request for a damaged record is refused', {
+          position: formatPosition(position)
+        })
         return { refused: { code: refusedCode.damaged, reason: error.message } }
       }
       if (error instanceof StoreFullError)
         return { refused: { code: refusedCode.full, reason: error.message } }
       if (error instanceof StoreError) {
-        this.#logger.error('the disk failed at a request', { error: error.message })
+        this.#components.logger.error('the disk failed at a request', { error: error.message })
         return { refused: { code: refusedCode.disk, reason: error.message } }
       }
       throw error

@@ -58,4 +58,24 @@ describe('the neighbours of a member', () => {
       else expect(dueMs(name)).toBeLessThan(dueBefore.get(name)!)
     }
   })
+
+  it('are asked ten seconds after they answer again, however often they come and go meanwhile', async () => {
+    const { time, neighbours, dueMs } = await followed()
+    const others = [id('b'), id('c')]
+    for (const other of others) neighbours.due(other)
+    const firstMs = dueMs()
+    expect(firstMs).toBeLessThanOrEqual(time.nowMs + 10_000)
+    while (time.nowMs + 1_000 < firstMs) {
+      await time.run(1_000)
+      for (const other of others) neighbours.due(other)
+    }
+    expect(dueMs()).toBeLessThanOrEqual(firstMs)
+  })
+
+  it('are given time to ask by themselves when they answer again after they were due for long', async () => {
+    const { time, neighbours, dueMs } = await followed()
+    await time.run(60_000)
+    for (const other of [id('b'), id('c')]) neighbours.due(other)
+    expect(dueMs()).toBeGreaterThan(time.nowMs + 4_000)
+  })
 })
