@@ -1,5 +1,5 @@
 /** What reads the disk: the rows of a store and the small files beside it. Part of the table in decoders.ts. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AnnulusError } from '../../src/core/errors.ts'
@@ -23,6 +23,9 @@ import { FakeMetaStore, silent } from '../core/topology/fakes.ts'
 import { entryOf, id, run } from '../core/topology/script.ts'
 import { SeededRandom } from '../simulation/random.ts'
 import type { Decoder } from './decoders.ts'
+
+/** Where Linux has files without a disk: the files are written anew for each message, and a disk makes each of them wait. */
+const inMemory = '/dev/shm'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
@@ -105,7 +108,7 @@ async function boot(entries: Readonly<Record<string, Uint8Array>>): Promise<void
 
 /** Decoders of rows, and of files in a folder that is there until `stop`. */
 export function diskDecoders(): { readonly decoders: readonly Decoder[]; readonly stop: () => void } {
-  const folder = mkdtempSync(join(tmpdir(), 'annulus-fuzz-'))
+  const folder = mkdtempSync(join(existsSync(inMemory) ? inMemory : tmpdir(), 'annulus-fuzz-'))
   const file = (
     name: string,
     samples: Uint8Array[],

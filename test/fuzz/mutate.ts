@@ -64,7 +64,7 @@ function repeat(bytes: Uint8Array, random: SeededRandom): Uint8Array {
   const start = random.integer(bytes.length + 1)
   const part = bytes.subarray(start, start + 1 + random.integer(64))
   const times = 1 + random.integer(Math.ceil(maxRun / Math.max(1, part.length)))
-  return put(bytes, random, joined(Array.from({ length: times }, () => part)))
+  return put(bytes, random, Buffer.alloc(part.length * times, part))
 }
 
 function put(bytes: Uint8Array, random: SeededRandom, what: Iterable<number>): Uint8Array {
