@@ -21,7 +21,7 @@ import { askAround, greetOthers, keepInTouch, meet, tellOfStrangers } from './me
 import type { MemberId } from './member.ts'
 import type { Clock, Logger, Random, Store, Transport } from './ports.ts'
 import { purgeTimeMs } from './record/purged.ts'
-import type { Routes } from './requests/dispatcher.ts'
+import type { PeerRoutes } from './requests/dispatcher.ts'
 import type { Refusals } from './requests/refusals.ts'
 import { AcceptorDamagedError } from './topology/acceptor.ts'
 import { LogDamagedError, TopologyLog } from './topology/log.ts'
@@ -68,7 +68,7 @@ export interface MembershipInit {
   /** See LifeInit. */
   readonly maxDiskBytes?: number
   /** Requests that the peer serves itself. */
-  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
+  readonly routes: PeerRoutes
 }
 
 export class Membership {

@@ -1,6 +1,6 @@
 /**
  * A peer as its user sees it, over the ports alone: checks what it is asked, answers from the life that runs
- * now, and opens its channels only to those who belong here. src/libp2p puts it on a real network.
+ * now, and puts together what others meet: its entrance and its routes. src/libp2p puts it on a real network.
  */
 import type {
   AllowLists,
@@ -10,7 +10,6 @@ import type {
   Events,
   GetResult,
   Key,
-  LimitUse,
   Location,
   MemberInfo,
   OperationOptions,
@@ -26,20 +25,18 @@ import type {
 import { openAccess, type Access } from './access.ts'
 import { checkCall, checkChange, checkKey, checkOperation, checkPut, checkValue } from './arguments.ts'
 import type { CancelSignal } from './canceller.ts'
-import { describeCluster, membersOf, toJson, troubleOf, type MembersView } from './describe.ts'
+import { membersOf } from './describe.ts'
 import { EventEmitter } from './emitter.ts'
+import { Entrance } from './entrance.ts'
 import { AnnulusError } from './errors.ts'
-import { isChange, Orders } from './forward.ts'
+import { Orders } from './forward.ts'
 import { KnownPeers } from './known-peers.ts'
-import type { Life } from './life.ts'
 import { limitedLogger } from './limited-logger.ts'
-import { listClusterKeys, listOwnKeys, type KeyPage } from './listing.ts'
-import { maxMembers, maxReplicas } from './limits.ts'
 import { locate } from './locate.ts'
-import { sameMember, type MemberId } from './member.ts'
-import { serveRestore } from './restore-calls.ts'
+import type { MemberId } from './member.ts'
 import { Ongoing, type OngoingOptions } from './ongoing.ts'
 import { Membership, type MembershipInit } from './membership.ts'
+import { peerRoutes, type PeerRoutesInit } from './peer-routes.ts'
 import { planChange } from './plan/plan.ts'
 import {
   ServeError,
@@ -47,15 +44,12 @@ import {
   type Greeting,
   type Logger,
   type Random,
-  type Refusal,
-  type Remote,
   type Store,
   type Transport,
   type TransportHandlers
 } from './ports.ts'
-import type { ResponseBody } from './rpc-types.ts'
+import { Present } from './present.ts'
 import type { GetOutcome } from './register/get.ts'
-import { slotCount } from './record/fingerprints.ts'
 import { Refusals } from './requests/refusals.ts'
 import { toGetResult, toPutResult } from './results.ts'
 import { orAbort, sleep } from './time.ts'
@@ -79,19 +73,16 @@ export interface PeerComponents {
   readonly events?: EventEmitter
 }
 
-export interface PeerCoreInit extends Omit<MembershipInit, 'routes'> {
-  /** Version of the program, shown in the status. */
-  readonly version: string
-}
+export interface PeerCoreInit extends Omit<MembershipInit, 'routes'>, PeerRoutesInit {}
 
 export class PeerCore implements Peer {
   /** What `on` listens to. */
   readonly events: EventEmitter
   readonly #components: PeerComponents
   readonly #access: Access
-  readonly #forgetAccess: () => void
-  readonly #version: string
   readonly #membership: Membership
+  readonly #present: Present
+  readonly #entrance: Entrance
   readonly #knownPeers: KnownPeers
   readonly #ongoing: Ongoing
   readonly #orders: Orders
@@ -102,20 +93,29 @@ export class PeerCore implements Peer {
 
   constructor(given: PeerComponents, init: PeerCoreInit) {
     const components = { ...given, logger: limitedLogger(given) }
+    const { transport, access = openAccess(), events = new EventEmitter(components) } = components
+    const orders = new Orders(components)
+    const refusals = new Refusals(components)
+    const present = new Present({
+      membership: () => this.#membership,
+      addresses: transport.addresses,
+      stop: this.#stop.signal
+    })
     this.#components = components
-    this.#access = components.access ?? openAccess()
-    this.#version = init.version
-    this.events = components.events ?? new EventEmitter(components)
+    this.#access = access
+    this.#orders = orders
+    this.#refusals = refusals
+    this.#present = present
+    this.events = events
     this.#ongoing = new Ongoing(components, { stopped: stoppedMessage })
-    this.#orders = new Orders(components)
-    this.#refusals = new Refusals(components)
     this.#membership = new Membership(
-      { ...components, access: this.#access, events: this.events, refusals: this.#refusals },
-      { ...init, routes: this.#routes() }
+      { ...components, access, events, refusals },
+      { ...init, routes: peerRoutes({ ...components, present, orders, refusals }, init) }
     )
+    this.#entrance = new Entrance({ ...components, access, refusals, greeting: () => this.#greeting() })
     this.#knownPeers = new KnownPeers({
       ...components,
-      addresses: components.transport.addresses,
+      addresses: transport.addresses,
       // By the log, which a peer that stops still has, and not by the life, which has ended then.
       members: () => this.#membership.log.current?.current.map(({ peerId }) => peerId),
       isMember: peerId => this.#membership.log.current?.hasPeer(peerId) ?? false
@@ -123,7 +123,6 @@ export class PeerCore implements Peer {
     this.events.on('topology', () => this.#knownPeers.changed())
     // It has just asked around where the others listen.
     this.events.on('ready', () => this.#knownPeers.changed())
-    this.#forgetAccess = this.#access.onChange(() => this.#closeToUnlisted())
   }
 
   get peerId(): string {
@@ -170,7 +169,7 @@ export class PeerCore implements Peer {
   async put(key: Key, value: Uint8Array, options?: PutOptions): Promise<PutResult> {
     const [checkedKey, checkedValue, put] = [checkKey(key), checkValue(value), checkPut(options)]
     const outcome = await this.#ongoing.run(put, async signal =>
-      this.#life().coordinator.put(checkedKey, checkedValue, { ...put, signal })
+      this.#present.life().coordinator.put(checkedKey, checkedValue, { ...put, signal })
     )
     return toPutResult(outcome)
   }
@@ -183,14 +182,14 @@ export class PeerCore implements Peer {
   async read(key: Key, options?: OperationOptions): Promise<GetOutcome> {
     const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
     return this.#ongoing.run(operation, async signal =>
-      this.#life().coordinator.get(checkedKey, { ...operation, signal })
+      this.#present.life().coordinator.get(checkedKey, { ...operation, signal })
     )
   }
 
   async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
     const [checkedKey, operation] = [checkKey(key), checkOperation(options)]
     const outcome = await this.#ongoing.run(operation, async signal =>
-      this.#life().coordinator.delete(checkedKey, { ...operation, signal })
+      this.#present.life().coordinator.delete(checkedKey, { ...operation, signal })
     )
     return toPutResult(outcome)
   }
@@ -198,7 +197,7 @@ export class PeerCore implements Peer {
   async locate(key: Key, options?: UserCallOptions): Promise<Location> {
     const checkedKey = checkKey(key)
     return this.#ongoing.run(limited(options), async () =>
-      Promise.resolve(locate(this.#topology(), checkedKey))
+      Promise.resolve(locate(this.#present.topology(), checkedKey))
     )
   }
 
@@ -208,7 +207,7 @@ export class PeerCore implements Peer {
 
   /** The same without waiting, for who watches from within the process. */
   membersNow(): MemberInfo[] {
-    return membersOf(this.#view())
+    return membersOf(this.#present.view())
   }
 
   /** The topology on this peer's disk, undefined while it knows none; for who watches from within the process. */
@@ -227,13 +226,13 @@ export class PeerCore implements Peer {
   }
 
   async status(options?: UserCallOptions): Promise<Status> {
-    return this.#ongoing.run(limited(options), async signal => this.#statusNow(signal))
+    return this.#ongoing.run(limited(options), async signal => this.#present.status(signal))
   }
 
   async plan(change: Change, options?: PlanOptions): Promise<Plan> {
     return this.#ongoing.run(checkChange(options), async signal => {
-      const { measurer } = this.#life()
-      const topology = (): Promise<Topology> => Promise.resolve(this.#topology())
+      const { measurer } = this.#present.life()
+      const topology = (): Promise<Topology> => Promise.resolve(this.#present.topology())
       return planChange(
         { topology, measure: (question, epoch) => measurer.inCluster(question, { epoch, signal }) },
         change,
@@ -246,7 +245,9 @@ export class PeerCore implements Peer {
     let after: Uint8Array = new Uint8Array()
     for (let finished = false; !finished;) {
       // Between two pages it is the user who takes time, which does not count.
-      const page = await this.#ongoing.run(limited(options), async signal => this.#clusterKeys(after, signal))
+      const page = await this.#ongoing.run(limited(options), async signal =>
+        this.#present.keysAfter(after, signal)
+      )
       yield* page.keys
       after = page.after
       finished = page.finished
@@ -268,7 +269,7 @@ export class PeerCore implements Peer {
   async restore(survivors: readonly string[], options: RestoreOptions = {}): Promise<Restoration> {
     const { acceptLoss } = options
     return this.#ongoing.run(checkChange(options), async signal =>
-      this.#life().restorer.restore({
+      this.#present.life().restorer.restore({
         survivors,
         signal,
         ...(acceptLoss === undefined ? {} : { acceptLoss })
@@ -284,15 +285,10 @@ export class PeerCore implements Peer {
   async #change(wish: () => PetitionWish, options: ChangeOptions = {}): Promise<void> {
     const { onWaiting } = options
     await this.#ongoing.run(checkChange(options), async signal =>
-      this.#life().petitioner.petition(wish(), { signal, ...(onWaiting === undefined ? {} : { onWaiting }) })
+      this.#present
+        .life()
+        .petitioner.petition(wish(), { signal, ...(onWaiting === undefined ? {} : { onWaiting }) })
     )
-  }
-
-  async #statusNow(signal: CancelSignal): Promise<Status> {
-    const status = await describeCluster(this.#view(), this.#life().calls, signal)
-    // Who gave up wants no status of members that had no time to answer.
-    signal.throwIfAborted()
-    return status
   }
 
   async #run(): Promise<void> {
@@ -312,7 +308,7 @@ export class PeerCore implements Peer {
       const { transport, store, logger } = this.#components
       this.#stop.abort(new AnnulusError('ERR_STOPPED', stoppedMessage))
       await this.#ongoing.stop()
-      this.#forgetAccess()
+      this.#entrance.stop()
       this.#knownPeers.stop()
       await this.#knownPeers.save().catch((error: unknown) => {
         logger.debug('could not keep the addresses of the members', { error: String(error) })
@@ -325,16 +321,12 @@ export class PeerCore implements Peer {
     return this.#closing
   }
 
-  // ---- what the others ask
-
   #handlers(): TransportHandlers {
     return {
       greeting: () => this.#greeting(),
-      admit: remote => this.#admit(remote),
+      admit: remote => this.#entrance.admit(remote),
       serve: async (body, context) => {
-        // The lists may have changed since it greeted, and its channel not be closed yet.
-        const refusal = this.#access.refusalOf(context.from)
-        if (refusal !== undefined) throw new ServeError('forbidden', refusal.reason)
+        this.#entrance.ensureMayAsk(context.from)
         const life = this.#membership.life
         if (life === undefined)
           throw new ServeError('not-ready', 'this peer is between two lives, or stopping')
@@ -363,160 +355,10 @@ export class PeerCore implements Peer {
     }
   }
 
-  #admit(remote: Remote): Refusal | undefined {
-    const refusal = this.#access.refusalOf(remote)
-    if (refusal !== undefined) {
-      this.#access.turnAway(remote.peerId, refusal.reason)
-      return refusal
-    }
-    const foreign = refusalOf(this.#greeting(), remote)
-    if (foreign !== undefined) this.#refusals.note(remote.peerId, 'foreign', foreign.reason)
-    return foreign
-  }
-
-  #closeToUnlisted(): void {
-    const { transport, logger } = this.#components
-    for (const remote of transport.remotes()) {
-      const refusal = this.#access.refusalOf(remote)
-      if (refusal === undefined) continue
-      logger.info('closes the channels to one that the allow lists no longer let in', {
-        peerId: remote.peerId,
-        reason: refusal.reason
-      })
-      transport.disconnect(remote.peerId)
-    }
-  }
-
-  #routes(): MembershipInit['routes'] {
-    return {
-      forward: {
-        atEpoch: false,
-        roles: 'all',
-        changes: isChange,
-        serve: (message, asked) => this.#orders.serve(this.#life().coordinator, message, asked)
-      },
-      describe: {
-        atEpoch: false,
-        roles: 'all',
-        serve: ({ cluster }, { signal }) =>
-          asServed(async () => {
-            const description = cluster ? await this.#statusNow(signal) : this.#describeSelf()
-            return { description: { json: toJson(description) } }
-          })
-      },
-      listKeys: {
-        atEpoch: false,
-        roles: 'all',
-        serve: (message, { signal }) => asServed(() => this.#listKeys(message, signal))
-      },
-      restore: {
-        atEpoch: false,
-        roles: 'all',
-        // Without it, it is only asked what it would come to.
-        changes: ({ acceptLoss }) => acceptLoss !== '',
-        serve: (message, { signal }) => asServed(() => serveRestore(this.#life().restorer, message, signal))
-      }
-    }
-  }
-
-  #describeSelf(): Parameters<typeof toJson>[0] {
-    const life = this.#life()
-    const sent = life.sent.total
-    const { fingerprints } = this.#components.store
-    return {
-      ...this.#components.store.usage(),
-      damaged: fingerprints.damaged(0, slotCount).length,
-      trouble: troubleOf(fingerprints) ?? life.quota.trouble ?? null,
-      sentRecords: sent.records,
-      sentBytes: sent.bytes,
-      refused: this.#refusals.summary,
-      limits: { ...this.#components.transport.limits?.(), ...this.#ownLimits(life) },
-      version: this.#version,
-      transfers: life.mover.transfers(),
-      waitingFor: life.steward.waiting
-    }
-  }
-
-  #ownLimits({ quota }: Life): Record<string, LimitUse> {
-    const { newestLives, replicas } = this.#topology()
-    const limits = {
-      maxMembers: { limit: maxMembers, inUse: newestLives.length, hits: 0 },
-      maxReplicas: { limit: maxReplicas, inUse: replicas, hits: 0 }
-    }
-    if (quota.maxBytes === Infinity) return limits
-    const { bytes } = this.#components.store.usage()
-    return { ...limits, maxDiskBytes: { limit: quota.maxBytes, inUse: bytes, hits: quota.refused } }
-  }
-
-  async #listKeys(
-    message: { after: Uint8Array; cluster: boolean },
-    signal: CancelSignal
-  ): Promise<ResponseBody> {
-    const { store, clock } = this.#components
-    const { after, cluster } = message
-    if (after.length !== 0 && after.length !== 32)
-      throw new ServeError('bad-request', 'a position has 32 bytes')
-    const page = cluster ? await this.#clusterKeys(after, signal) : await listOwnKeys(store, clock, after)
-    return {
-      keyPage: {
-        keys: page.keys,
-        finished: page.finished,
-        after: page.after
-      }
-    }
-  }
-
-  #clusterKeys(after: Uint8Array, signal: CancelSignal): Promise<KeyPage> {
-    const { self, calls, liveness } = this.#life()
-    const { current, replicas } = this.#topology()
-    return listClusterKeys(calls, {
-      members: current,
-      isDown: member => !sameMember(member, self) && liveness.livenessOf(member) === 'down',
-      replicas,
-      after,
-      signal
-    })
-  }
-
-  // ---- what there is now
-
-  /** Throws ERR_STOPPED or ERR_UNREACHABLE where there is nothing to ask. */
-  #life(): Life {
-    const { life } = this.#membership
-    if (life !== undefined) return life
-    if (this.#stop.signal.aborted) throw new AnnulusError('ERR_STOPPED', stoppedMessage)
-    throw new AnnulusError('ERR_UNREACHABLE', 'this peer is not in a cluster yet; wait for it to be ready')
-  }
-
-  #topology(): Topology {
-    const topology = this.#membership.log.current
-    if (topology !== undefined) return topology
-    throw new AnnulusError('ERR_UNREACHABLE', 'this peer is not in a cluster yet; wait for it to be ready')
-  }
-
-  #view(): MembersView {
-    const { liveness, self } = this.#life()
-    return {
-      topology: this.#topology(),
-      addresses: this.#components.transport.addresses,
-      livenessOf: member => (sameMember(member, self) ? 'alive' : liveness.livenessOf(member))
-    }
-  }
-
   #memberOf(peerId: string): MemberId {
-    const member = this.#topology().currentLifeOf(peerId)
+    const member = this.#present.topology().currentLifeOf(peerId)
     if (member !== undefined) return member
     throw new AnnulusError('ERR_INVALID', `${peerId} is no member of this cluster; the status lists them`)
-  }
-}
-
-/** What this peer cannot answer now another one may: whoever asked is told so. */
-async function asServed(serve: () => Promise<ResponseBody>): Promise<ResponseBody> {
-  try {
-    return await serve()
-  } catch (error) {
-    if (error instanceof AnnulusError) throw new ServeError('not-ready', error.message)
-    throw error
   }
 }
 
@@ -524,15 +366,4 @@ async function asServed(serve: () => Promise<ResponseBody>): Promise<ResponseBod
 function limited(options: UserCallOptions | undefined): OngoingOptions {
   const { signal, deadlineMs } = checkCall(options)
   return { signal, limitMs: deadlineMs }
-}
-
-/** Why two ends may not talk: they are of different networks or clusters. Both values are named. */
-export function refusalOf(own: Greeting, remote: Greeting): Refusal | undefined {
-  if (own.network !== remote.network) {
-    return { code: 'network', reason: `it is in the network "${own.network}", not in "${remote.network}"` }
-  }
-  if (own.clusterId !== '' && remote.clusterId !== '' && own.clusterId !== remote.clusterId) {
-    return { code: 'cluster', reason: `it is in the cluster ${own.clusterId}, not in ${remote.clusterId}` }
-  }
-  return undefined
 }

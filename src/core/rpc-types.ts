@@ -1,4 +1,4 @@
-/** How the parts of the core ask other members for things; implemented in rpc.ts. */
+/** How the parts of the core ask other members for things; implemented in requests/calls.ts. */
 import type { CancelSignal } from './canceller.ts'
 import type { MemberId } from './member.ts'
 import type { Request, Response } from '../wire/generated/messages.ts'

@@ -36,6 +36,12 @@ export interface Route<M> {
 
 export type Routes = { readonly [K in keyof RequestBody]: Route<NonNullable<RequestBody[K]>> }
 
+/** Requests that concern the peer as a whole rather than one of its parts. */
+export type PeerRoutes = Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
+
+/** All the others: they concern a part of one of its lives. */
+export type LifeRoutes = Omit<Routes, keyof PeerRoutes>
+
 export interface DispatcherComponents {
   readonly log: TopologyLog
   readonly catchUp: CatchUp
