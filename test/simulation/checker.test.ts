@@ -1,38 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isLinearizable } from '../support/linearizability.ts'
+import { get, operation, put, remove } from './operations.ts'
 import { asRegisterOperation, checkHistory, tellVersions, type Guarantee } from './run/checker.ts'
 import { checkVersions } from './run/guarantees/linearizable.ts'
 import type { Operation } from './run/history.ts'
 
-/** An operation at `calledAt`, answered 1 ms later unless said otherwise. */
-function operation(calledAt: number, init: Partial<Operation>): Operation {
-  return {
-    number: calledAt,
-    kind: 'get',
-    key: 'key',
-    value: undefined,
-    version: undefined,
-    tellsVersions: true,
-    expiresAt: undefined,
-    judgedAt: undefined,
-    calledAt,
-    endedAt: calledAt + 1,
-    outcome: 'ok',
-    errorCode: undefined,
-    error: undefined,
-    isHonest: true,
-    asked: 'peer 0',
-    ...init
-  }
-}
-
-const put = (at: number, value: string, version: string, init: Partial<Operation> = {}): Operation =>
-  operation(at, { kind: 'put', value, version, ...init })
-const get = (at: number, value?: string, version?: string, init: Partial<Operation> = {}): Operation =>
-  operation(at, { value, version, ...init })
-const remove = (at: number, version: string, init: Partial<Operation> = {}): Operation =>
-  operation(at, { kind: 'delete', version, ...init })
 const unknown = { outcome: 'unknown', version: undefined, endedAt: Infinity } as const
 const broken = (operations: readonly Operation[]): Guarantee[] =>
   checkHistory(operations).map(({ guarantee }) => guarantee)

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { formatPosition, positionOf } from '../../src/core/ring/position.ts'
 import { Ring } from '../../src/core/ring/ring.ts'
 import { SimulatedCluster } from './cluster.ts'
+import { get, operation, put, theKey } from './operations.ts'
 import { SeededRandom } from './random.ts'
 import { checkHistory, type Guarantee } from './run/checker.ts'
 import { GreatLoss } from './run/great-loss.ts'
@@ -11,35 +12,8 @@ import { checkReadsOfLeft, checkSurvival, judgedApart } from './run/guarantees/s
 import type { Operation } from './run/history.ts'
 import { fill, untilDown } from './scenario.ts'
 
-/** An operation that was answered after a millisecond. */
-function operation(kind: Operation['kind'], calledAt: number, init: Partial<Operation>): Operation {
-  return {
-    number: calledAt,
-    kind,
-    key: 'lost',
-    value: undefined,
-    version: undefined,
-    tellsVersions: true,
-    expiresAt: undefined,
-    judgedAt: undefined,
-    calledAt,
-    endedAt: calledAt + 1,
-    outcome: 'ok',
-    errorCode: undefined,
-    error: undefined,
-    isHonest: true,
-    asked: 'peer 0',
-    ...init
-  }
-}
-
-const put = (at: number, value: string, version: string, init: Partial<Operation> = {}): Operation =>
-  operation('put', at, { value, version, ...init })
-const get = (at: number, value?: string, version?: string, init: Partial<Operation> = {}): Operation =>
-  operation('get', at, { value, version, ...init })
-
 /** Most are lost at 100, and what is left is copied at 200. */
-const loss = { atMs: 100, untilMs: 200, mayLose: (key: string) => key === 'lost' }
+const loss = { atMs: 100, untilMs: 200, mayLose: (key: string) => key === theKey }
 
 const broken = (...operations: Operation[]): Guarantee[] =>
   judgedApart(operations, loss).flatMap(apart => checkHistory(apart).map(({ guarantee }) => guarantee))
@@ -76,7 +50,7 @@ describe('of a key that lost too many of its replicas', () => {
 
 describe('of what survivors had a copy of', () => {
   const judged = (...operations: Operation[]): Guarantee[] =>
-    checkReadsOfLeft(operations, { atMs: 100, left: new Map([[nameOf('lost'), '2']]) }).map(
+    checkReadsOfLeft(operations, { atMs: 100, left: new Map([[nameOf(theKey), '2']]) }).map(
       ({ guarantee }) => guarantee
     )
 
@@ -87,7 +61,7 @@ describe('of what survivors had a copy of', () => {
   })
 
   it('a get may find nothing where it was deleted since', () => {
-    const removal = operation('delete', 250, { outcome: 'unknown' })
+    const removal = operation(250, { kind: 'delete', outcome: 'unknown' })
     expect(judged(removal, get(300))).toEqual([])
     expect(judged(removal, get(300, 'a', '1'))).toEqual(['G3'])
   })
@@ -124,9 +98,9 @@ describe('a great loss', () => {
     expect(left.length).toBeLessThan(mayBeLost.length)
     const newer = new Map([...great.left].map(([position]) => [position, '9'.repeat(16)]))
     expect(checkSurvival(disks, [], { left: newer })).toHaveLength(left.length)
-    expect(checkSurvival(disks, [operation('delete', 300, { key: left[0]! })], { left: newer })).toHaveLength(
-      left.length - 1
-    )
+    expect(
+      checkSurvival(disks, [operation(300, { kind: 'delete', key: left[0]! })], { left: newer })
+    ).toHaveLength(left.length - 1)
     const puts = mayBeLost.map(key => put(10, 'a', '9'.repeat(16), { key }))
     expect(checkDurability(disks, puts)).toHaveLength(mayBeLost.length)
     expect(checkDurability(disks, judgedApart(puts, great).at(-1)!)).toEqual([])
