@@ -7,21 +7,36 @@ import { runInNewContext } from 'node:vm'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { maxMessageBytes } from '../../src/core/limits.ts'
 import { createClient, createPeer, type Client, type Peer } from '../../src/index.ts'
+import type { LaneName } from '../../src/libp2p/channel.ts'
 import { frameKind, frameLength, noBytes, writeFrame } from '../../src/libp2p/frame.ts'
 import { writeVarint } from '../../src/wire/varint.ts'
 import { encodeHello } from '../../src/libp2p/hello.ts'
 import { newInstance } from '../../src/libp2p/ids.ts'
+import { MessageDecoder } from '../../src/libp2p/message-decoder.ts'
 import { createNode, type Node } from '../../src/libp2p/node.ts'
 import { wireFixtures, type ByKind } from '../fixtures/fixtures.ts'
 import { SeededRandom } from '../simulation/random.ts'
 import { mutate } from './mutate.ts'
 
-/** Messages on one stream, if it is not closed before. */
-const messagesPerStream = 40
+/** Messages on one stream that brings whole frames, if it is not closed before. */
+const messagesPerStream = 4_000
 
-/** Streams of one node, which are fewer than it may have; then another stranger comes. */
-const streamsPerNode = 6
+/** The same where frames are broken too, which soon closes it. */
+const brokenPerStream = 40
+
+/** Streams of one that breaks frames, which are fewer than it may have. */
+const brokenStreams = 6
+
+/** Strangers at once; then others come. */
+const strangersAtOnce = 4
+
+/** Messages that are sent at once, so that most of the time goes into reading them. */
+const burst = 32
+
+/** Memory is looked at after so many messages: it takes a collection. */
+const messagesPerLook = 10_000
 
 /** Memory that may come and go once all is warm, in bytes. */
 const toleratedBytes = 24 * 1024 * 1024
@@ -36,19 +51,22 @@ const samples = { requests: bytesOf(harmless), frames: bytesOf(frames), answers:
 
 export interface LiveInit {
   readonly seed: number
-  readonly streams: number
-  readonly onProgress?: (streams: number, heapBytes: number) => void
+  /** How many messages to bring at least. */
+  readonly messages: number
+  readonly onProgress?: (result: LiveResult) => void
 }
 
 export interface LiveResult {
   readonly streams: number
   readonly messages: number
-  /** Memory in use after a tenth of the streams, and after all. */
+  /** What came back: answers, errors and what else the peer said. */
+  readonly answers: number
+  /** Memory in use after a tenth of the messages, and after all. */
   readonly heapBytes: readonly [warm: number, last: number]
 }
 
 /** Throws what an honest client fails with, what nobody caught, or that memory grew. */
-export async function fuzzLive({ seed, streams, onProgress }: LiveInit): Promise<LiveResult> {
+export async function fuzzLive({ seed, messages, onProgress }: LiveInit): Promise<LiveResult> {
   const uncaught: unknown[] = []
   const note = (error: unknown): void => void uncaught.push(error)
   process.on('unhandledRejection', note)
@@ -58,28 +76,39 @@ export async function fuzzLive({ seed, streams, onProgress }: LiveInit): Promise
   const client = await createClient({ peers: peer.multiaddrs })
   try {
     const random = new SeededRandom(seed)
-    const warmAt = Math.ceil(streams / 10)
-    let warm = 0
-    let messages = 0
-    for (let done = 0; done < streams;) {
-      const count = Math.min(streamsPerNode, streams - done, done < warmAt ? warmAt - done : streams)
-      messages += await attack(peer, random, count)
-      done += count
-      await expectServed(client, `value ${done}`)
-      if (uncaught.length > 0) throw new Error('something was not caught', { cause: uncaught[0] })
-      const heapBytes = usedBytes()
-      if (done === warmAt) warm = heapBytes
-      onProgress?.(done, heapBytes)
+    const brought: Brought = { streams: 0, messages: 0, answers: 0 }
+    let lookAt = messages / 10
+    let warm: number | undefined
+    const look = (): LiveResult => {
+      const last = usedBytes()
+      lookAt = brought.messages + messagesPerLook
+      warm ??= last
+      if (last - warm > toleratedBytes) throw new Error(`memory grew from ${warm} to ${last} bytes`)
+      return { ...brought, heapBytes: [warm, last] }
     }
-    const last = usedBytes()
-    if (last - warm > toleratedBytes) throw new Error(`memory grew from ${warm} to ${last} bytes`)
-    return { streams, messages, heapBytes: [warm, last] }
+    while (brought.messages < messages) {
+      const { clusterId } = await peer.status()
+      const strangers = Array.from({ length: strangersAtOnce }, (_, i) =>
+        attack(peer, { random: random.fork(`stranger ${i}`), clusterId, brought })
+      )
+      await Promise.all(strangers)
+      await expectServed(client, `value ${brought.messages}`)
+      if (uncaught.length > 0) throw new Error('something was not caught', { cause: uncaught[0] })
+      if (brought.messages >= lookAt) onProgress?.(look())
+    }
+    return look()
   } finally {
     await client.close()
     await peer.stop()
     process.off('unhandledRejection', note)
     process.off('uncaughtException', note)
   }
+}
+
+interface Brought {
+  streams: number
+  messages: number
+  answers: number
 }
 
 /** What somebody else puts and gets while that goes on. */
@@ -90,62 +119,115 @@ async function expectServed(client: Client, text: string): Promise<void> {
     throw new Error('a put was not read')
 }
 
-/** One stranger opens streams to the peer, a few at a time. Gives how many messages they brought. */
-async function attack(peer: Peer, random: SeededRandom, streams: number): Promise<number> {
+interface Bringing {
+  readonly random: SeededRandom
+  readonly clusterId: string
+  readonly brought: Brought
+}
+
+/**
+ * Somebody comes: mostly as one process with a stream for each lane that brings whole frames, so that what is in them is
+ * served; else as several that break frames, of which the peer tries whether one of them is gone.
+ */
+async function attack(peer: Peer, bringing: Bringing): Promise<void> {
+  const { random, clusterId } = bringing
   const stranger = await createNode({ privateKey: await generateKeyPair('Ed25519') })
   await stranger.libp2p.start()
   try {
-    const { clusterId } = await peer.status()
-    const brought = Array.from({ length: streams }, (_, i) =>
-      bring(stranger, peer, { random: random.fork(`stream ${i}`), clusterId })
+    if (random.chance(0.1)) {
+      const lanes = Array.from({ length: brokenStreams }, () => random.pick(['main', 'bulk'] as const))
+      const hellos = lanes.map(lane => hello(random, clusterId)(lane))
+      const streams = hellos.map((greeting, i) =>
+        bring(stranger, peer, { ...bringing, random: random.fork(`stream ${i}`), greeting, isBroken: true })
+      )
+      await Promise.all(streams)
+      return
+    }
+    const greet = hello(random, clusterId)
+    const streams = (['main', 'bulk'] as const).map(lane =>
+      bring(stranger, peer, {
+        ...bringing,
+        random: random.fork(lane),
+        greeting: greet(lane),
+        isBroken: false
+      })
     )
-    return (await Promise.all(brought)).reduce((sum, count) => sum + count, 0)
+    await Promise.all(streams)
   } finally {
     await stranger.libp2p.stop()
   }
 }
 
-interface Bringing {
-  readonly random: SeededRandom
-  readonly clusterId: string
+interface StreamInit extends Bringing {
+  readonly greeting: Uint8Array
+  readonly isBroken: boolean
 }
 
-async function bring(stranger: Node, peer: Peer, { random, clusterId }: Bringing): Promise<number> {
+async function bring(
+  stranger: Node,
+  peer: Peer,
+  { random, brought, greeting, isBroken }: StreamInit
+): Promise<void> {
   let stream: Stream
   try {
     stream = await stranger.libp2p.dialProtocol(multiaddr(peer.multiaddrs[0]), '/annulus/1.0.0')
   } catch {
     // The peer takes but so many at once.
-    return 0
+    return
   }
-  let count = 0
-  for (; count < messagesPerStream && stream.status === 'open'; count++) {
-    if (!stream.send(count === 0 ? prefixed(hello(random, clusterId)) : message(random))) break
-    await new Promise(resolve => setTimeout(resolve, random.integer(3)))
+  brought.streams += 1
+  // What is not read would have the stream reset once its buffer is full.
+  const decoder = new MessageDecoder()
+  stream.addEventListener('message', ({ data }) => {
+    for (const chunk of data instanceof Uint8Array ? [data] : data) {
+      decoder.push(chunk)
+      while (decoder.next(maxMessageBytes) !== undefined) brought.answers += 1
+    }
+  })
+  stream.send(prefixed(greeting))
+  const count = isBroken ? brokenPerStream : messagesPerStream
+  for (let sent = 0; sent < count && stream.status === 'open';) {
+    const size = isBroken ? 1 : burst
+    const isWritable = stream.send(
+      Buffer.concat(Array.from({ length: size }, () => message(random, isBroken)))
+    )
+    sent += size
+    brought.messages += size
+    // Broken ones come one by one, so that those before them are served.
+    if (isBroken) await new Promise(resolve => setTimeout(resolve, random.integer(3)))
+    else await new Promise(resolve => setImmediate(resolve))
+    if (!isWritable) await writable(stream)
   }
   await stream.close().catch(() => undefined)
-  return count
 }
 
-/** As a peer that asks to join would greet, or a client. */
-function hello(random: SeededRandom, clusterId: string): Uint8Array {
-  const isPeer = random.chance(0.6)
-  const life = isPeer ? Buffer.from(random.bytes(8)).toString('hex') : ''
-  const greeting = { network: 'annulus', clusterId, generation: 1, boot: 1, epoch: random.integer(3), life }
-  return encodeHello({
-    greeting: { ...greeting, role: isPeer ? 'peer' : 'client' },
-    lane: random.chance(0.5) ? 'main' : 'bulk',
-    instance: newInstance(),
-    address: noBytes,
-    software: 'fuzz'
+/** Resolves when it can be written to, or never will be. */
+function writable(stream: Stream): Promise<void> {
+  return new Promise(resolve => {
+    if (stream.status !== 'open' || !stream.writableNeedsDrain) {
+      resolve()
+      return
+    }
+    stream.addEventListener('drain', () => resolve(), { once: true })
+    stream.addEventListener('close', () => resolve(), { once: true })
   })
 }
 
-/** Mostly whole frames around a changed body, so that it gets far; else a changed frame, or no message at all. */
-function message(random: SeededRandom): Uint8Array {
+/** As a peer that asks to join would greet, or a client; by lane. */
+function hello(random: SeededRandom, clusterId: string): (lane: LaneName) => Uint8Array {
+  const isPeer = random.chance(0.6)
+  const life = isPeer ? Buffer.from(random.bytes(8)).toString('hex') : ''
+  const common = { network: 'annulus', clusterId, generation: 1, boot: 1, epoch: random.integer(3), life }
+  const greeting = { ...common, role: isPeer ? ('peer' as const) : ('client' as const) }
+  const instance = newInstance()
+  return lane => encodeHello({ greeting, lane, instance, address: noBytes, software: 'fuzz' })
+}
+
+/** Mostly whole frames around a changed body, so that it gets far; where frames may be broken also such, or no message at all. */
+function message(random: SeededRandom, isBroken: boolean): Uint8Array {
   const choice = random.integer(20)
-  if (choice === 0) return prefixed(mutate(random, samples.frames))
-  if (choice === 1) return mutate(random, samples.frames)
+  if (isBroken && choice === 0) return prefixed(mutate(random, samples.frames))
+  if (isBroken && choice === 1) return mutate(random, samples.frames)
   const kind = choice === 2 ? frameKind.response : frameKind.request
   const body = mutate(random, kind === frameKind.request ? samples.requests : samples.answers)
   const frame = {

@@ -1,12 +1,12 @@
 /**
- * `npm run fuzz -- [--messages N] [--seconds S] [--seed S] [--message NUMBER] [--live STREAMS]`: see CONTRIBUTING.md.
+ * `npm run fuzz -- [--messages N] [--seconds S] [--seed S] [--message NUMBER] [--live MESSAGES]`: see CONTRIBUTING.md.
  * Ends with exit code 1 at the first message that does harm, having said how to see it again.
  */
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { makeDecoders } from './decoders.ts'
 import { fuzz, FuzzFailure } from './fuzz.ts'
-import { fuzzLive } from './live.ts'
+import { fuzzLive, type LiveResult } from './live.ts'
 
 /** One message may take so long, in ms; many thousand times what most do. */
 const hangMs = 20_000
@@ -36,8 +36,11 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Ends the process from another thread where a message hangs this one. Gives what tells it that one began. */
-function watch(seed: number): (number: number) => void {
+/** Ends the process from another thread where a message hangs this one. Gives what tells it that one began, and what ends it. */
+function watch(seed: number): {
+  readonly tell: (number: number) => void
+  readonly end: () => Promise<number>
+} {
   const current = new BigInt64Array(new SharedArrayBuffer(8))
   const code = `
     const { workerData, parentPort } = require('node:worker_threads')
@@ -52,8 +55,10 @@ function watch(seed: number): (number: number) => void {
       }
       last = now
     }, hangMs)`
-  new Worker(code, { eval: true, workerData: { current, seed, hangMs } }).unref()
-  return number => void Atomics.store(current, 0, BigInt(number))
+  const worker = new Worker(code, { eval: true, workerData: { current, seed, hangMs } })
+  worker.unref()
+  const tell = (number: number): void => void Atomics.store(current, 0, BigInt(number))
+  return { tell, end: () => worker.terminate() }
 }
 
 async function fuzzDecoders(): Promise<void> {
@@ -61,7 +66,7 @@ async function fuzzDecoders(): Promise<void> {
   // Most messages are refused with an error, whose stack costs an eighth of the time. One message alone shows it.
   if (values.message === undefined) Error.stackTraceLimit = 0
   const { decoders, stop } = await makeDecoders()
-  const tell = watch(seed)
+  const { tell, end } = watch(seed)
   const endAt = performance.now() + whole('seconds') * 1_000
   let saidAt = performance.now()
   const onMessage = (number: number): void => {
@@ -78,19 +83,21 @@ async function fuzzDecoders(): Promise<void> {
     onMessage,
     isOver: () => performance.now() > endAt
   }
-  const { messages, counts } = await fuzz(decoders, init).finally(stop)
+  const { messages, counts } = await fuzz(decoders, init).finally(() => Promise.all([stop(), end()]))
   for (const [name, { read, refused }] of counts) say(`${name.padEnd(34)} ${read} read, ${refused} refused`)
   say(`${messages} messages of seed ${seed}: each was read or refused`)
 }
 
-async function fuzzStreams(streams: number): Promise<void> {
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-  const onProgress = (done: number, bytes: number): void => say(`${done} streams, ${mb(bytes)} in use`)
-  const { messages, heapBytes } = await fuzzLive({ seed: whole('seed'), streams, onProgress })
-  const [warm, last] = heapBytes
-  say(
-    `${streams} streams, ${messages} messages: the client was served; ${mb(warm)} in use at first, ${mb(last)} at the end`
-  )
+async function fuzzStreams(messages: number): Promise<void> {
+  const told = ({ messages, streams, answers, heapBytes: [warm, last] }: LiveResult): string =>
+    `${messages} messages on ${streams} streams, ${answers} answers; ${mb(warm)} in use at first, ${mb(last)} now`
+  const onProgress = (result: LiveResult): void => say(told(result))
+  const result = await fuzzLive({ seed: whole('seed'), messages, onProgress })
+  say(`the client was served all the while: ${told(result)}`)
+}
+
+function mb(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
 process.on('unhandledRejection', error => {
