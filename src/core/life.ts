@@ -1,17 +1,17 @@
 /**
  * Everything that a peer runs in one of its lives, put together over the ports: the log's acceptor and
- * steward, liveness, registers and movement, and the table of requests that they serve. A peer that is
+ * steward, liveness, registers and movement; life-routes.ts has the table of requests that they serve. A peer that is
  * removed and joins anew gets another one of these.
  */
 import { hash } from 'node:crypto'
 import type { TransferEvent } from '../api.ts'
 import { openAccess, type Access } from './access.ts'
+import { lifeRoutes } from './life-routes.ts'
 import { memberKey, type MemberId } from './member.ts'
 import type { Clock, Logger, Random, ServeContext, Store, Transport } from './ports.ts'
 import type { CallOptions, RequestBody, ResponseBody } from './rpc-types.ts'
 import { Quota } from './quota.ts'
 import { Restorer } from './restore.ts'
-import { ensureMayPush } from './purge/gone-senders.ts'
 import { Purger } from './purge/purger.ts'
 import { VisibleStore } from './purge/visible-store.ts'
 import { Coordinator } from './register/coordinator.ts'
@@ -30,8 +30,7 @@ import { RegisterLoad } from './movement/register-load.ts'
 import { Throttle } from './movement/throttle.ts'
 import { Measurer } from './plan/measurer.ts'
 import { CatchUp } from './requests/catch-up.ts'
-import { Dispatcher, type Asked, type Routes } from './requests/dispatcher.ts'
-import { serveLearn } from './requests/learn.ts'
+import { Dispatcher, type LifeRoutes, type PeerRoutes } from './requests/dispatcher.ts'
 import { RemoteCalls } from './requests/calls.ts'
 import type { Refusals } from './requests/refusals.ts'
 import { SentRecords } from './requests/sent-records.ts'
@@ -76,7 +75,7 @@ export interface LifeInit {
   /** See Purger. */
   readonly onPurged?: (purgedBefore: number, records: number) => void
   /** Requests that concern the peer as a whole rather than one of its parts. */
-  readonly routes: Pick<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'>
+  readonly routes: PeerRoutes
   /** Another process runs as this peer: a copied data folder. This life must end. */
   readonly onDuplicate: (reason: string) => void
 }
@@ -274,134 +273,31 @@ export class Life {
     this.mover.topologyChanged()
   }
 
-  #routes(): Omit<Routes, 'forward' | 'describe' | 'listKeys' | 'restore'> {
+  #routes(): LifeRoutes {
     const { clock, log, logger, refusals, transport } = this.#components
     const store = this.#store
-    const load = this.#load
-    const replica = new Replica({ store, logger, quota: this.quota, clock, refusals })
     const admission = new Admission({ throttle: this.#throttle })
-    const source = new MovementSource({ store, admission })
-    const responder = new ReconcileResponder({
-      store,
-      sums: this.#sums,
-      admission,
-      domains: this.#domains,
-      onEqual: member => this.mover.foundEqual(member)
+    return lifeRoutes({
+      self: this.self,
+      log,
+      acceptor: this.#acceptor,
+      steward: this.steward,
+      petitioner: this.petitioner,
+      liveness: this.liveness,
+      addresses: transport.addresses,
+      others: () => this.others(),
+      replica: new Replica({ store, logger, quota: this.quota, clock, refusals }),
+      load: this.#load,
+      source: new MovementSource({ store, admission }),
+      responder: new ReconcileResponder({
+        store,
+        sums: this.#sums,
+        admission,
+        domains: this.#domains,
+        onEqual: member => this.mover.foundEqual(member)
+      }),
+      measurer: this.measurer
     })
-    const { liveness, steward } = this
-    return {
-      readVersion: {
-        atEpoch: true,
-        roles: 'all',
-        serve: message => load.during(replica.readVersion(message))
-      },
-      readRecord: {
-        atEpoch: true,
-        roles: 'all',
-        serve: message => load.during(replica.readRecord(message))
-      },
-      writeRecord: {
-        atEpoch: true,
-        roles: 'all',
-        changes: () => true,
-        serve: (message, asked) => load.during(replica.writeRecord(message, asked.from))
-      },
-      // The envelope brings the log: there is nothing to add.
-      fetchLog: { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) },
-      learn: {
-        atEpoch: false,
-        roles: 'peers',
-        serve: message => serveLearn(log, message)
-      },
-      prepare: {
-        atEpoch: false,
-        roles: 'peers',
-        serve: (message, asked) => this.#acceptor.handlePrepare(asked.from, message)
-      },
-      accept: {
-        atEpoch: false,
-        roles: 'peers',
-        serve: (message, asked) => this.#acceptor.handleAccept(asked.from, message)
-      },
-      petition: {
-        atEpoch: false,
-        roles: 'all',
-        changes: () => true,
-        serve: (message, asked) => this.#petition(message, asked)
-      },
-      report: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => steward.handleReport(asked.from, message)
-      },
-      ping: {
-        atEpoch: false,
-        roles: 'peers',
-        serve: (message, asked) => liveness.handlePing(asked.from, message)
-      },
-      pingRequest: {
-        atEpoch: false,
-        roles: 'peers',
-        serve: (message, asked) => liveness.handlePingRequest(asked.from, message)
-      },
-      fetchRecords: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => source.fetchRecords(message, asked)
-      },
-      offerVersions: { atEpoch: true, roles: 'peers', serve: message => source.offerVersions(message) },
-      pushRecords: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => {
-          ensureMayPush(log.current, asked.from, message)
-          return source.pushRecords(message, asked)
-        }
-      },
-      compareNodes: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => responder.compareNodes(message, asked)
-      },
-      listNodes: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => responder.listNodes(message, asked)
-      },
-      streamNodes: {
-        atEpoch: true,
-        roles: 'peers',
-        serve: (message, asked) => responder.streamNodes(message, asked)
-      },
-      measureRanges: {
-        atEpoch: true,
-        roles: 'all',
-        serve: (message, asked) => this.measurer.serve(message, asked)
-      },
-      listAddresses: {
-        atEpoch: false,
-        roles: 'all',
-        serve: async () => {
-          const own = await transport.addresses.own()
-          const others = this.others().map(({ peerId }) => transport.addresses.of(peerId))
-          return {
-            addresses: {
-              addresses: [own, ...others].filter(record => record !== undefined),
-              rumours: liveness.view()
-            }
-          }
-        }
-      }
-    }
-  }
-
-  /** Acceptors note petitions; any other peer passes them on, for those who cannot reach an acceptor. */
-  async #petition(message: NonNullable<RequestBody['petition']>, asked: Asked): Promise<ResponseBody> {
-    const acceptors = this.#components.log.current?.acceptors ?? []
-    if (message.relayed || acceptors.some(acceptor => memberKey(acceptor) === memberKey(this.self))) {
-      return this.steward.handlePetition(asked.from, message)
-    }
-    return this.petitioner.relay(message, { timeoutMs: asked.timeoutMs, signal: asked.signal })
   }
 
   #serveOwn(request: RequestBody, options: CallOptions): Promise<ResponseBody> {
