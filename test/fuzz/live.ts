@@ -20,8 +20,8 @@ import { wireFixtures, type ByKind } from '../fixtures/fixtures.ts'
 import { SeededRandom } from '../simulation/random.ts'
 import { mutate } from './mutate.ts'
 
-/** Messages on one stream that brings whole frames, if it is not closed before. */
-const messagesPerStream = 4_000
+/** Messages on one stream that brings whole frames, if it is not closed before: a twentieth of all, and no more than that. */
+const mostPerStream = 4_000
 
 /** The same where frames are broken too, which soon closes it. */
 const brokenPerStream = 40
@@ -79,6 +79,7 @@ export async function fuzzLive({ seed, messages, onProgress }: LiveInit): Promis
     const brought: Brought = { streams: 0, messages: 0, answers: 0 }
     let lookAt = messages / 10
     let warm: number | undefined
+    const perStream = Math.min(mostPerStream, Math.ceil(messages / 20))
     const look = (): LiveResult => {
       const last = usedBytes()
       lookAt = brought.messages + messagesPerLook
@@ -89,7 +90,7 @@ export async function fuzzLive({ seed, messages, onProgress }: LiveInit): Promis
     while (brought.messages < messages) {
       const { clusterId } = await peer.status()
       const strangers = Array.from({ length: strangersAtOnce }, (_, i) =>
-        attack(peer, { random: random.fork(`stranger ${i}`), clusterId, brought })
+        attack(peer, { random: random.fork(`stranger ${i}`), clusterId, brought, perStream })
       )
       await Promise.all(strangers)
       await expectServed(client, `value ${brought.messages}`)
@@ -123,6 +124,7 @@ interface Bringing {
   readonly random: SeededRandom
   readonly clusterId: string
   readonly brought: Brought
+  readonly perStream: number
 }
 
 /**
@@ -134,7 +136,7 @@ async function attack(peer: Peer, bringing: Bringing): Promise<void> {
   const stranger = await createNode({ privateKey: await generateKeyPair('Ed25519') })
   await stranger.libp2p.start()
   try {
-    if (random.chance(0.1)) {
+    if (random.chance(0.2)) {
       const lanes = Array.from({ length: brokenStreams }, () => random.pick(['main', 'bulk'] as const))
       const hellos = lanes.map(lane => hello(random, clusterId)(lane))
       const streams = hellos.map((greeting, i) =>
@@ -166,7 +168,7 @@ interface StreamInit extends Bringing {
 async function bring(
   stranger: Node,
   peer: Peer,
-  { random, brought, greeting, isBroken }: StreamInit
+  { random, brought, perStream, greeting, isBroken }: StreamInit
 ): Promise<void> {
   let stream: Stream
   try {
@@ -185,7 +187,7 @@ async function bring(
     }
   })
   stream.send(prefixed(greeting))
-  const count = isBroken ? brokenPerStream : messagesPerStream
+  const count = isBroken ? brokenPerStream : perStream
   for (let sent = 0; sent < count && stream.status === 'open';) {
     const size = isBroken ? 1 : burst
     const isWritable = stream.send(
