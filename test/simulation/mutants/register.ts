@@ -9,8 +9,9 @@ export const registerMutants: readonly Mutant[] = [
     edits: {
       'register/replica.ts': [
         {
-          find: '      await this.#store.merge(record)\n      return { done: {} }',
-          replace: '      this.#store.merge(record).catch(() => undefined)\n      return { done: {} }'
+          find: '      await this.#components.store.merge(record)\n      return { done: {} }',
+          replace:
+            '      this.#components.store.merge(record).catch(() => undefined)\n      return { done: {} }'
         }
       ]
     }
@@ -67,7 +68,7 @@ export const registerMutants: readonly Mutant[] = [
   {
     name: 'votes-kept',
     does: 'a round goes on when the epoch moves: what is served at a newer epoch counts, over the rings of the older',
-    breaks: ['G4'],
+    breaks: ['log', 'G4'],
     edits: {
       'register/round.ts': [
         {
@@ -128,19 +129,21 @@ export const registerMutants: readonly Mutant[] = [
     edits: {
       'register/replica.ts': [
         {
-          find: '  readonly #logger: Logger\n\n',
-          replace: '  readonly #logger: Logger\n  readonly #underWay = new Map<string, StoredRecord>()\n\n'
+          find: '  readonly #components: ReplicaComponents\n',
+          replace:
+            '  readonly #components: ReplicaComponents\n' +
+            '  readonly #underWay = new Map<string, StoredRecord>()\n'
         },
         {
-          find: '      await this.#store.merge(record)\n',
+          find: '      await this.#components.store.merge(record)\n',
           replace:
             '      this.#underWay.set(formatPosition(record.position), record)\n' +
-            '      await this.#store.merge(record)\n'
+            '      await this.#components.store.merge(record)\n'
         },
         {
-          find: 'const head = await this.#store.head(position)',
+          find: 'const head = await this.#components.store.head(position)',
           replace:
-            'const held = await this.#store.head(position)\n' +
+            'const held = await this.#components.store.head(position)\n' +
             '      const coming = this.#underWay.get(formatPosition(position))\n' +
             '      const head = coming === undefined || (held?.version.time ?? 0) > coming.version.time ? held : coming'
         }
@@ -154,11 +157,11 @@ export const registerMutants: readonly Mutant[] = [
     edits: {
       'register/replica.ts': [
         {
-          find: '      await this.#store.merge(record)\n',
+          find: '      await this.#components.store.merge(record)\n',
           replace:
-            '      const held = await this.#store.head(record.position)\n' +
-            '      if (held !== undefined) await this.#store.drop(held.position, held.version)\n' +
-            '      await this.#store.merge(record)\n'
+            '      const held = await this.#components.store.head(record.position)\n' +
+            '      if (held !== undefined) await this.#components.store.drop(held.position, held.version)\n' +
+            '      await this.#components.store.merge(record)\n'
         }
       ]
     }
@@ -170,10 +173,10 @@ export const registerMutants: readonly Mutant[] = [
     edits: {
       'register/replica.ts': [
         {
-          find: '      await this.#store.merge(record)\n',
+          find: '      await this.#components.store.merge(record)\n',
           replace:
-            '      await this.#store.merge(record)\n' +
-            "      if (record.kind === 'tombstone') await this.#store.drop(record.position, record.version)\n"
+            '      await this.#components.store.merge(record)\n' +
+            "      if (record.kind === 'tombstone') await this.#components.store.drop(record.position, record.version)\n"
         }
       ]
     }
