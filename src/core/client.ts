@@ -22,7 +22,6 @@ import type {
   Status
 } from '../api.ts'
 import { openAccess } from './access.ts'
-import type { Forward, ForwardAnswer, Petition } from '../wire/generated/messages.ts'
 import {
   checkCall,
   checkChange,
@@ -32,12 +31,13 @@ import {
   checkValue,
   type CheckedOptions
 } from './arguments.ts'
-import { Canceller, type CancelSignal } from './canceller.ts'
+import { ClientChanges, type Wish } from './client-changes.ts'
+import { ClientOrders, type Ways } from './client-orders.ts'
 import { Contact } from './contact.ts'
 import { fromJson, membersOf } from './describe.ts'
 import { refusalOf } from './entrance.ts'
 import { AnnulusError } from './errors.ts'
-import { toForward, toForwardedGet, toForwardedPut, type Order } from './forward.ts'
+import { toForwardedGet, toForwardedPut, type Order } from './forward.ts'
 import { limitedLogger } from './limited-logger.ts'
 import { locate } from './locate.ts'
 import type { MemberId } from './member.ts'
@@ -56,30 +56,14 @@ import { RemoteCalls } from './requests/calls.ts'
 import { Dispatcher } from './requests/dispatcher.ts'
 import { Refusals } from './requests/refusals.ts'
 import { toGetResult, toPutResult } from './results.ts'
-import { sleep } from './time.ts'
 import { TopologyLog } from './topology/log.ts'
-import { isGone, type Topology } from './topology/topology.ts'
-
-/** Between two askings for a change of the members, in ms. */
-const petitionPauseMs = 500
-
-/** The peer that coordinates gets this much less time than is left, in ms, so that its answer is in time ... */
-const forwardMarginMs = 250
-
-/** ... but no more than this part of what is left. */
-const forwardMarginShare = 0.25
-
-/** How long one question about a change of the members may take, in ms. */
-const petitionTimeoutMs = 5_000
+import type { Topology } from './topology/topology.ts'
 
 /** How long a peer has for a restore, in ms: it asks all members, up to three times, and tells the survivors. */
 const restoreTimeoutMs = 15_000
 
 /** How long one question of a plan may take, in ms: the peer asked may try several replicas. */
 const measureTimeoutMs = 10_000
-
-/** What is left of a call's time, and what has it leave the rest to a peer. */
-type LeftHere = CheckedOptions & { readonly retreat: CancelSignal }
 
 export interface ClientComponents {
   readonly clock: Clock
@@ -106,6 +90,8 @@ export class ClientCore implements Client {
   readonly #calls: RemoteCalls
   readonly #contact: Contact
   readonly #coordinator: Coordinator
+  readonly #orders: ClientOrders
+  readonly #changes: ClientChanges
   readonly #dispatcher: Dispatcher
   readonly #ongoing: Ongoing
   readonly #refusals: Refusals
@@ -137,6 +123,12 @@ export class ClientCore implements Client {
       },
       { writer: random.bytes(writerBytes) }
     )
+    const contact = this.#contact
+    this.#orders = new ClientOrders(
+      { clock, contact, log: this.#log },
+      { forwardsAll: init.mode === 'forward' }
+    )
+    this.#changes = new ClientChanges({ clock, contact, topology: () => this.#topology() })
     const catchUp = new CatchUp({ calls: this.#calls, log: this.#log, logger })
     const fetchLog = { atEpoch: false, roles: 'all', serve: () => Promise.resolve({ done: {} }) } as const
     const parts = { log: this.#log, catchUp, access: openAccess(), logger, refusals }
@@ -180,30 +172,29 @@ export class ClientCore implements Client {
       value: checkValue(value),
       options: checkPut(options)
     } as const
-    return this.#carryOut(
-      order,
-      async left =>
+    return this.#carryOut(order, {
+      coordinate: async left =>
         toPutResult(await this.#coordinator.put(order.key, order.value, { ...order.options, ...left })),
-      toForwardedPut
-    )
+      fromAnswer: toForwardedPut
+    })
   }
 
   async get(key: Key, options?: OperationOptions): Promise<GetResult | undefined> {
     const order = { operation: 'get', key: checkKey(key), options: checkOperation(options) } as const
-    return this.#carryOut(
-      order,
-      async left => toGetResult(await this.#coordinator.get(order.key, { ...order.options, ...left })),
-      toForwardedGet
-    )
+    return this.#carryOut(order, {
+      coordinate: async left =>
+        toGetResult(await this.#coordinator.get(order.key, { ...order.options, ...left })),
+      fromAnswer: toForwardedGet
+    })
   }
 
   async delete(key: Key, options?: OperationOptions): Promise<PutResult> {
     const order = { operation: 'delete', key: checkKey(key), options: checkOperation(options) } as const
-    return this.#carryOut(
-      order,
-      async left => toPutResult(await this.#coordinator.delete(order.key, { ...order.options, ...left })),
-      toForwardedPut
-    )
+    return this.#carryOut(order, {
+      coordinate: async left =>
+        toPutResult(await this.#coordinator.delete(order.key, { ...order.options, ...left })),
+      fromAnswer: toForwardedPut
+    })
   }
 
   async locate(key: Key, options?: UserCallOptions): Promise<Location> {
@@ -293,112 +284,21 @@ export class ClientCore implements Client {
     return this.#ongoing.run({ signal: given }, signal => ask({ deadlineMs, signal }))
   }
 
-  /** Coordinates an operation, here or through a peer. */
-  async #carryOut<T>(
-    order: Order,
-    coordinate: (left: LeftHere) => Promise<T>,
-    fromAnswer: (answer: ForwardAnswer) => T
-  ): Promise<T> {
-    const { clock } = this.#components
-    const deadlineAt = clock.monotonic() + order.options.deadlineMs
-    return this.#ongoing.run(order.options, async signal => {
-      const left = (): CheckedOptions => ({
-        signal,
-        deadlineMs: Math.max(1, deadlineAt - clock.monotonic())
-      })
-      if (this.#init.mode !== 'forward' && this.#canCoordinate(order)) {
-        const outcome = await this.#coordinateHere(order, coordinate, left())
-        if (outcome !== undefined) return outcome.value
-      }
-      return fromAnswer(await this.#contact.forward(toMessage(order), order, left()))
-    })
-  }
-
-  /** Undefined where too few replicas can be reached from here, and the operation surely had no effect. */
-  async #coordinateHere<T>(
-    order: Order,
-    coordinate: (left: LeftHere) => Promise<T>,
-    left: CheckedOptions
-  ): Promise<{ readonly value: T } | undefined> {
-    // As soon as that is clear it is given up, the rest of its time being for a peer that can reach them; but not
-    // where it may have had an effect: nobody else can carry on with its stamp, and the replicas may come back.
-    const retreat = new Canceller()
-    const stopWatching = this.#contact.onUndialable(
-      () => this.#canCoordinate(order) || retreat.abort(undefined)
+  /** Has an operation coordinated, here or by a peer, and gives its outcome. */
+  #carryOut<T>(order: Order, ways: Ways<T>): Promise<T> {
+    const deadlineAt = this.#components.clock.monotonic() + order.options.deadlineMs
+    return this.#ongoing.run(order.options, signal =>
+      this.#orders.carryOut(order, ways, { deadlineAt, signal })
     )
-    try {
-      return { value: await coordinate({ ...left, retreat }) }
-    } catch (error) {
-      if (this.#mayForward(error, order) && left.signal?.aborted !== true) return undefined
-      throw error
-    } finally {
-      stopWatching()
-    }
   }
 
-  /** Whether all that an operation needs can be dialled from here, as far as is known. */
-  #canCoordinate({ key, options }: Order): boolean {
-    const topology = this.#log.current
-    return topology !== undefined && this.#contact.canReachEnough(topology, key, options.consistency)
-  }
-
-  /** What surely had no effect, as this client cannot reach enough replicas or may not write there, a peer may still do. */
-  #mayForward(error: unknown, order: Order): boolean {
-    if (!(error instanceof AnnulusError) || error.indefinite) return false
-    // One that may only read cannot see to it that a quorum holds what it has found; a peer can.
-    const cannotWriteBack = order.operation === 'get' && error.code === 'ERR_FORBIDDEN'
-    return cannotWriteBack || !this.#canCoordinate(order)
-  }
-
-  /** Asks for a change of the members until the topology shows it. */
-  async #change(
+  #change(
     peerId: string | undefined,
-    wish: (member: MemberId) => Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
-    options: ChangeOptions = {}
+    wish: (member: MemberId) => Wish,
+    options?: ChangeOptions
   ): Promise<void> {
-    let wasAsked = false
-    let wasNoted = false
-    let told = ''
-    await this.#ongoing.run(checkChange(options), async signal => {
-      const call = { deadlineMs: petitionTimeoutMs, signal }
-      try {
-        const member = await this.#memberOf(peerId, call)
-        for (;;) {
-          const now = this.#topology().member(member)
-          if (now === undefined || isGone(now)) return
-          wasAsked = true
-          const waiting = await this.#petition(wish(member), call)
-          wasNoted = true
-          if (waiting !== told && waiting !== '') options.onWaiting?.((told = waiting))
-          await sleep(this.#components.clock, petitionPauseMs, signal)
-          await this.#contact.refresh(call)
-        }
-      } catch (error) {
-        throw wasNoted || (wasAsked && !isForbidden(error)) ? asOpenChange(error) : error
-      }
-    })
-  }
-
-  /** What the change waits for, in words; empty for nothing. */
-  async #petition(
-    wish: Pick<Petition, 'leave' | 'remove' | 'acceptLoss'>,
-    call: CheckedOptions
-  ): Promise<string> {
-    const request = { petition: { ...wish, joinReplicas: 0, relayed: false } }
-    const { petition } = await this.#contact.ask(request, call)
-    if (petition !== undefined && petition.refusal !== '')
-      throw new AnnulusError('ERR_REFUSED', petition.refusal)
-    return petition?.waiting ?? ''
-  }
-
-  async #memberOf(peerId: string | undefined, call: CheckedOptions): Promise<MemberId> {
-    await this.#contact.refresh(call)
-    const wanted = peerId ?? this.#contact.peerId
-    const member = wanted === undefined ? undefined : this.#topology().currentLifeOf(wanted)
-    if (member !== undefined) return member
-    throw new AnnulusError(
-      'ERR_INVALID',
-      `${wanted ?? 'nobody'} is no member of this cluster; the status lists them`
+    return this.#ongoing.run(checkChange(options), signal =>
+      this.#changes.change(peerId, wish, { ...options, signal })
     )
   }
 
@@ -425,27 +325,7 @@ function noAnswer(what: string): AnnulusError {
   return new AnnulusError('ERR_INTERNAL', `the peer did not answer with ${what}`)
 }
 
-/** What a peer is told of an order: it gets a little less time than is left. */
-function toMessage(order: Order): (timeoutMs: number) => Forward {
-  return timeoutMs => toForward(order, timeoutMs - Math.min(forwardMarginMs, timeoutMs * forwardMarginShare))
-}
-
 /** Whether a request failed since no channel could be opened; a dial that nobody answers takes its whole time. */
 function isUndialable({ failure, delivered }: TransportError): boolean {
   return failure === 'unreachable' || (failure === 'timeout' && !delivered)
-}
-
-/** Whether whoever was asked did not even take note of it. */
-function isForbidden(error: unknown): boolean {
-  return error instanceof AnnulusError && error.code === 'ERR_FORBIDDEN'
-}
-
-/** A change that was asked for may be made although its caller has not heard of it. */
-function asOpenChange(error: unknown): unknown {
-  if (!(error instanceof AnnulusError) || error.code === 'ERR_REFUSED') return error
-  const code = error.code === 'ERR_UNREACHABLE' ? 'ERR_OUTCOME_UNKNOWN' : error.code
-  return new AnnulusError(code, `${error.message}; the change may yet be made`, {
-    indefinite: true,
-    cause: error
-  })
 }
