@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../src/api.ts'
-import type { Belongings } from '../harness/belongings.ts'
+import type { Belongings, Child } from '../harness/belongings.ts'
 import { command, createClient } from './library.ts'
 
 /** Between two looks at whether the ring has come to rest, in ms. */
@@ -19,23 +19,31 @@ export async function startCluster(
   { peers, replicas }: ClusterInit,
   signal: AbortSignal
 ): Promise<string[]> {
-  const start = (number: number, ...flags: string[]): Promise<string> =>
-    belongings
-      .spawn(command, [
-        'start',
-        '--stop-with-parent',
-        '--listen=/ip4/127.0.0.1/tcp/0',
-        `--data=${join(belongings.folder, String(number))}`,
-        `--replicas=${replicas}`,
-        '--network=bench',
-        ...flags
-      ])
-      .says('ready')
-  const founder = await start(1)
-  const joins = Array.from({ length: peers - 1 }, (_, i) => start(i + 2, `--join=${founder}`))
+  const start = (number: number, known: readonly string[]): Promise<string> =>
+    startPeer(belongings, join(belongings.folder, String(number)), { replicas }, known).says('ready')
+  const founder = await start(1, [])
+  const joins = Array.from({ length: peers - 1 }, (_, i) => start(i + 2, [founder]))
   const addresses = [founder, ...(await Promise.all(joins))]
   await comesToRest(addresses, peers, signal)
   return addresses
+}
+
+/** Starts one more, which joins where addresses are known; it says `ready` and its address when it serves. */
+export function startPeer(
+  belongings: Belongings,
+  data: string,
+  { replicas }: Pick<ClusterInit, 'replicas'>,
+  known: readonly string[]
+): Child {
+  return belongings.spawn(command, [
+    'start',
+    '--stop-with-parent',
+    '--listen=/ip4/127.0.0.1/tcp/0',
+    `--data=${data}`,
+    `--replicas=${replicas}`,
+    '--network=bench',
+    ...known.map(address => `--join=${address}`)
+  ])
 }
 
 /** Resolves when so many peers are on the ring and nothing moves any more. */

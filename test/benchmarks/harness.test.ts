@@ -1,7 +1,8 @@
 /** What turns measurements into figures: where it is wrong, all figures are. */
 import { describe, expect, it } from 'vitest'
 import { gammaQuantile } from '../../benchmarks/ring/gamma.ts'
-import { loadOf } from '../../benchmarks/harness/load.ts'
+import { loadOf, newHistogram } from '../../benchmarks/harness/load.ts'
+import { OpenLoop } from '../../benchmarks/harness/open-loop.ts'
 import { measureInTurn } from '../../benchmarks/harness/measure.ts'
 import { median, pairedRatio, ratiosOf } from '../../benchmarks/harness/ratios.ts'
 import { complete, problemsOf } from '../../benchmarks/harness/results.ts'
@@ -112,4 +113,50 @@ it.each([
 ])('Gamma($vnodes, 1/$vnodes) has $first and $last as 1st and 99th percentile', ({ vnodes, first, last }) => {
   expect(gammaQuantile(vnodes, 0.01)).toBeCloseTo(first, 2)
   expect(gammaQuantile(vnodes, 0.99)).toBeCloseTo(last, 2)
+})
+
+describe('an open loop', () => {
+  it('calls on while nothing is answered, and gives each answer to the recorder of its call', async () => {
+    const answers: Array<() => void> = []
+    const waiting = Promise.withResolvers<undefined>()
+    const loop = new OpenLoop(
+      () => {
+        const { promise, resolve } = Promise.withResolvers<undefined>()
+        answers.push(() => resolve(undefined))
+        if (answers.length === 5) waiting.resolve(undefined)
+        return promise
+      },
+      { perSecond: 1_000, signal }
+    )
+    const [first, second] = [1, 2].map(() => ({ latencies: newHistogram(), failures: 0 }))
+    loop.record(first)
+    await waiting.promise
+    const called = answers.length
+    loop.record(second)
+    for (const answer of answers) answer()
+    await loop.stop()
+    expect(first!.latencies.totalCount).toBe(called)
+    expect(second!.latencies.totalCount).toBe(0)
+  })
+
+  it('counts what failed, and from when it was due what is called late', async () => {
+    let calls = 0
+    const recorder = { latencies: newHistogram(), failures: 0 }
+    const enough = Promise.withResolvers<undefined>()
+    const loop = new OpenLoop(
+      () => {
+        if (++calls === 40) enough.resolve(undefined)
+        return calls === 2 ? Promise.reject(new Error('refused')) : Promise.resolve()
+      },
+      { perSecond: 1_000, signal }
+    )
+    loop.record(recorder)
+    const until = performance.now() + 30
+    // The event loop stands still, and what was due meanwhile is called after it.
+    while (performance.now() < until);
+    await enough.promise
+    await loop.stop()
+    expect(recorder.failures).toBe(1)
+    expect(recorder.latencies.maxValue).toBeGreaterThan(20_000)
+  })
 })
