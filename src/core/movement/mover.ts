@@ -51,6 +51,8 @@ export class Mover {
   #work = new AbortController()
   /** Ends a rest: something has become due. */
   #wake: (() => void) | undefined
+  /** The count of the store's records that wakes it when it is completed. */
+  #counting: Promise<unknown> | undefined
   #running: Promise<void> | undefined
   /** The epoch at which this taker has done its part. */
   #takenAt = 0
@@ -177,12 +179,19 @@ export class Mover {
   /** Nobody can say yet what is held here. Only what was found damaged can be repaired meanwhile. */
   async #stepUncounted({ topology }: Domains, signal: CancelSignal): Promise<void> {
     const { clock, store } = this.#components
+    this.#wakeWhenCounted()
     if (this.#repairer.look() <= clock.monotonic()) await this.#repairer.repairDue(topology, signal)
-    const restMs = Math.min(lookEveryMs, this.#repairer.look() - clock.monotonic())
-    const woken = linked(signal)
-    void store.fingerprints.completed.then(woken.abort)
-    await pause(clock, Math.max(0, restMs), woken.signal)
-    woken.release()
+    // It may have been counted during a repair, when nobody rested.
+    if (store.fingerprints.isComplete) return
+    await this.#restUntil(Math.min(clock.monotonic() + lookEveryMs, this.#repairer.look()), signal)
+  }
+
+  /** Once for each count, however long that takes: a promise keeps all who ever waited for it. */
+  #wakeWhenCounted(): void {
+    const { completed } = this.#components.store.fingerprints
+    if (completed === this.#counting) return
+    this.#counting = completed
+    void completed.then(() => this.#wake?.())
   }
 
   /** R1. */

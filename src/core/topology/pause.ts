@@ -1,5 +1,5 @@
 /** Waiting that news or an end cuts short. Used by the loops of this folder, which look again either way. */
-import type { CancelSignal } from '../canceller.ts'
+import { Canceller, type CancelSignal } from '../canceller.ts'
 import type { Clock } from '../ports.ts'
 import { sleep } from '../time.ts'
 
@@ -16,9 +16,9 @@ export interface LinkedSignal {
 }
 
 export function linked(outer: CancelSignal | undefined): LinkedSignal {
-  const controller = new AbortController()
-  const abort = (): void => controller.abort()
+  const signal = new Canceller()
+  const abort = (): void => signal.abort(outer?.aborted === true ? outer.reason : new Error('woken'))
   if (outer?.aborted === true) abort()
   else outer?.addEventListener('abort', abort)
-  return { signal: controller.signal, abort, release: () => outer?.removeEventListener('abort', abort) }
+  return { signal, abort, release: () => outer?.removeEventListener('abort', abort) }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { domainsFollowing } from '../../../src/core/movement/domains.ts'
 import { Mover, type MoverInit } from '../../../src/core/movement/mover.ts'
 import type { Topology } from '../../../src/core/topology/topology.ts'
@@ -371,6 +371,16 @@ describe('the mover', () => {
     expect(store.usage().records).toBe(21)
     await world.settle(mover.stop())
     expect(world.time.pending).toBe(0)
+  })
+
+  it('has the count of what it holds wake it once, however long that takes', async () => {
+    const { world, store, mover } = make('a', 'found a; open +b +c; close')
+    store.fingerprints.begin()
+    const awaited = vi.spyOn(store.fingerprints.completed, 'then')
+    mover.start()
+    await world.time.run(600_000)
+    expect(awaited).toHaveBeenCalledTimes(1)
+    await world.settle(mover.stop())
   })
 
   it('says of a take that it waits until what is held is counted', async () => {
