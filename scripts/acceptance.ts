@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { endAll } from '../test/support/command.ts'
 import { burst } from './acceptance/burst.ts'
 import { fsyncFirst } from './acceptance/fsync-first.ts'
+import { fullDisk } from './acceptance/full-disk.ts'
 import { hostileConnections } from './acceptance/hostile-connections.ts'
 import { killRounds } from './acceptance/kill-rounds.ts'
 import { membersUnderLoad } from './acceptance/members-under-load.ts'
@@ -22,6 +23,7 @@ import { rollingRestart } from './acceptance/rolling-restart.ts'
 const checks: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   burst,
   'fsync-first': fsyncFirst,
+  'full-disk': fullDisk,
   'hostile-connections': hostileConnections,
   'kill-rounds': killRounds,
   'members-under-load': membersUnderLoad,

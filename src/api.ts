@@ -112,8 +112,8 @@ export interface MemberStatus extends MemberInfo {
   /** Records that are damaged on its disk and not repaired yet; null when the member did not answer. */
   readonly damaged: number | null
   /**
-   * What keeps it from comparing its records with those of the others, in words; it tries again by itself. Null where nothing
-   * does, or when the member did not answer.
+   * What keeps it from comparing its records with those of the others, or from writing, in words; it tries again by itself.
+   * Null where nothing does, or when the member did not answer.
    */
   readonly trouble: string | null
   /**

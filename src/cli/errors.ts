@@ -38,7 +38,7 @@ const adviceByCode: Record<ErrorCode, string> = {
   ERR_QUORUM: 'try again when more peers are up, see annulus status',
   ERR_OUTCOME_UNKNOWN: 'read it back, or do it again',
   ERR_OVERLOADED: 'try again in a moment',
-  ERR_FULL: 'delete something, give the peers more with --max-disk, or add peers',
+  ERR_FULL: 'delete something, make room on their disks or give them more with --max-disk, or add peers',
   ERR_ABORTED: 'run it again if it was not meant to stop',
   ERR_STORE: 'check the folder, its permissions and the free space, or give another with --data',
   ERR_STORE_LOCKED: 'stop the other process, or give another folder with --data',

@@ -14,7 +14,10 @@ export const errorTable = {
     about: 'too few replicas answered in time; the operation may have had an effect'
   },
   ERR_OVERLOADED: { exitCode: 1, about: 'a limit is reached; nothing was done, try again later' },
-  ERR_FULL: { exitCode: 1, about: 'too many replicas are at their disk quota; nothing was stored' },
+  ERR_FULL: {
+    exitCode: 1,
+    about: 'too many replicas are at their disk quota or have a full disk; nothing was stored'
+  },
   ERR_ABORTED: { exitCode: 130, about: 'the caller gave up; see `indefinite`' },
   ERR_STORE: { exitCode: 1, about: 'the data folder cannot be used' },
   ERR_STORE_LOCKED: { exitCode: 1, about: 'another process uses the data folder' },

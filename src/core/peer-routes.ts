@@ -73,7 +73,7 @@ function describeSelf(components: PeerRoutesComponents, version: string): SelfDe
   return {
     ...store.usage(),
     damaged: fingerprints.damaged(0, slotCount).length,
-    trouble: troubleOf(fingerprints) ?? quota.trouble ?? null,
+    trouble: troubleOf(fingerprints) ?? store.trouble ?? quota.trouble ?? null,
     sentRecords: sent.total.records,
     sentBytes: sent.total.bytes,
     refused: refusals.summary,

@@ -250,6 +250,8 @@ export interface Store {
   clear(keep: readonly string[]): Promise<void>
   /** What was found lost or damaged when the store was opened, in words; undefined when all was well. */
   readonly loss: string | undefined
+  /** Why it takes no writes now, in words; undefined where it does, as far as is known. */
+  readonly trouble?: string | undefined
   close(): Promise<void>
 }
 
@@ -258,7 +260,7 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
 }
 
-/** There is no room, by the quota that the user gave: nothing was written. */
+/** There is no room, by the quota that the user gave or on the disk: nothing was written. */
 export class StoreFullError extends StoreError {}
 
 /** The record under a position fails its checksum. It is not served and takes no writes until repaired. */

@@ -13,7 +13,7 @@
  * What lies in LevelDB's tables and not in its log, the trail need not show: opening moves all there, so that
  * the trail starts anew, and it is kept no longer than a log can be.
  */
-import { StoreError, type Logger } from '../core/ports.ts'
+import { StoreError, StoreFullError, type Logger } from '../core/ports.ts'
 import {
   databaseFolder,
   forgetLoss,
@@ -32,6 +32,7 @@ import {
   rememberUnreadable
 } from './open-level.ts'
 import { numberIn, type Row, type RowSpan, trailRow, trailRows } from './rows.ts'
+import { whyNoRoom } from './room.ts'
 import { Watermark } from './watermark.ts'
 
 /**
@@ -42,6 +43,8 @@ const trailBatches = 65_536
 /** Bytes and rows that a walk fetches at a time: each fetch is a trip to another thread. */
 const fetchBytes = 256 * 1024
 const fetchRows = 1024
+/** Ms after a failed attempt to open the database anew, until the next one: each may read all of its log. */
+const reopenPauseMs = 1_000
 
 export type RowChange =
   | { readonly type: 'put'; readonly key: Row; readonly value: Uint8Array }
@@ -82,6 +85,8 @@ export class CheckedLevel {
   /** Where the trail begins: what trimming deletes next. */
   #oldest: number
   #failed = false
+  /** The last attempt to open the database anew that failed. */
+  #attempt: { readonly at: number; readonly error: unknown } | undefined
 
   private constructor({ folder, open, level, watermark, logger, newest }: CheckedLevelInit) {
     this.#folder = folder
@@ -145,6 +150,17 @@ export class CheckedLevel {
   /** A batch has failed, and `recover` has not been called since. */
   get hasFailed(): boolean {
     return this.#failed
+  }
+
+  /** It could not be opened anew after a failure: nothing can be read until `recover` succeeds. */
+  get isShut(): boolean {
+    return this.#failed && this.#level.status !== 'open'
+  }
+
+  /** What keeps it from writing, in words. */
+  get trouble(): string | undefined {
+    if (!this.#failed) return undefined
+    return whyNoRoom(databaseFolder(this.#folder)) ?? 'its disk took no write when it was last asked to'
   }
 
   get(row: Row): Uint8Array | undefined {
@@ -218,6 +234,8 @@ export class CheckedLevel {
     } catch (error) {
       this.#failed = true
       this.#noteUnreadable(error)
+      const { reason } = describeLevelError(error)
+      this.#logger.error('the disk took no write; reads go on', { folder: this.#folder, reason })
       throw error
     }
     this.#newest = number
@@ -227,12 +245,37 @@ export class CheckedLevel {
   /**
    * After a failed batch: opens the database anew, as the end of its log cannot be trusted, and what is
    * appended behind a torn piece may be skipped by the next replay. True where that was necessary (the
-   * failed batch may then be there or not). Throws where it fails, and may be tried again.
+   * failed batch may then be there or not). Throws where it fails, and may be tried again; StoreFullError where
+   * the disk has no room for it, and then the failed one stays open to be read from.
    */
   async recover(): Promise<boolean> {
     if (!this.#failed) return false
+    const last = this.#attempt
+    if (last !== undefined && performance.now() - last.at < reopenPauseMs) throw last.error
+    if (!this.isShut) {
+      const full = whyNoRoom(databaseFolder(this.#folder))
+      if (full !== undefined) throw new StoreFullError(full)
+    }
+    try {
+      await this.#reopen()
+    } catch (error) {
+      this.#attempt = { at: performance.now(), error }
+      throw error
+    }
+    this.#attempt = undefined
+    this.#failed = false
+    this.#logger.info('the disk takes writes again', { folder: this.#folder })
+    return true
+  }
+
+  async #reopen(): Promise<void> {
     await this.#level.close()
-    this.#level = await this.#open(databaseFolder(this.#folder), { createIfMissing: false })
+    try {
+      this.#level = await this.#open(databaseFolder(this.#folder), { createIfMissing: false })
+    } catch (error) {
+      const { reason } = describeLevelError(error)
+      throw new StoreError(`the database failed and cannot be opened anew: ${reason}`, { cause: error })
+    }
     const trail = await readTrail(this.#level)
     if (trail.gap !== undefined || trail.newest < this.#newest) {
       throw new StoreError(
@@ -240,8 +283,6 @@ export class CheckedLevel {
       )
     }
     this.#newest = trail.newest
-    this.#failed = false
-    return true
   }
 
   /**

@@ -100,6 +100,10 @@ class LevelStore implements Store {
     return this.#loss
   }
 
+  get trouble(): string | undefined {
+    return this.#level.trouble
+  }
+
   /** Reads what is kept in memory, after finishing a clear that was cut short. */
   async load(): Promise<void> {
     const clearing = this.#level.get(rows.clearingRow)
@@ -312,6 +316,8 @@ class LevelStore implements Store {
   async #read<T>(action: () => T | Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new StoreError('the store is closed')
     try {
+      // A read is what comes first to a peer again and again, so it opens the database as well as a write would.
+      if (this.#level.isShut) await this.#commits.alone(() => this.#settle())
       return await action()
     } catch (error) {
       throw error instanceof DamagedRecordError ? error : asStoreError(error)

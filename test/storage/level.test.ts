@@ -182,6 +182,35 @@ describe('a LevelDB store whose disk fails', () => {
     await again.close()
   })
 
+  it('is opened anew by a read, too, where that failed at first', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    let failing = false
+    const store = await openLevelStore(temporaryFolder(), {
+      logger: silent,
+      open: (location, options) =>
+        failing
+          ? Promise.reject(new Error('Database failed to open', { cause: new Error('input/output error') }))
+          : faultyLevel(location, options, () =>
+              failing ? Promise.reject(new Error('input/output error')) : Promise.resolve()
+            )
+    })
+    const record = recordOf('a', 1)
+    await store.merge(record)
+    failing = true
+    await expect(store.merge(recordOf('b', 1))).rejects.toThrow('input/output error')
+    expect((await store.head(record.position))?.version.time).toBe(1)
+    expect(store.trouble).toBe('its disk took no write when it was last asked to')
+    await expect(store.merge(recordOf('b', 1))).rejects.toThrow('cannot be opened anew: input/output error')
+    failing = false
+    // Not at once: each attempt may take long.
+    await expect(store.head(record.position)).rejects.toThrow('cannot be opened anew: input/output error')
+    vi.advanceTimersByTime(1_000)
+    expect((await store.head(record.position))?.version.time).toBe(1)
+    expect(store.trouble).toBeUndefined()
+    await store.close()
+    vi.useRealTimers()
+  })
+
   it('counts a batch that reached the disk though it was reported as failed', async () => {
     const folder = temporaryFolder()
     let failing = false
