@@ -1,8 +1,8 @@
 /**
  * With whom this member is to reconcile what both replicate, and when: soon after the ring changed there, at once when
- * it came back, a little later when the other one did, who asks at once itself, and otherwise every half a minute, be
- * it that one asks or the other. Remembers how far all of them are reconciled at the present epoch. Used by the mover;
- * does no work itself.
+ * it came back, a little later when the other one did, who asks at once itself, and otherwise every half a minute, or a
+ * little less often where they are many, be it that one asks or the other. Remembers how far all of them are reconciled
+ * at the present epoch. Used by the mover; does no work itself.
  */
 import { memberKey, type MemberId } from '../member.ts'
 import type { Clock, Random } from '../ports.ts'
@@ -13,10 +13,17 @@ import type { Domains } from './domains.ts'
 const periodMs = 30_000
 
 /**
- * With very many neighbours less often: so many ms for each of them. Where all is equal a session is some 400
- * bytes, both ways, so that this is a kilobyte a second.
+ * With many neighbours less often: so many ms for each of them. Where all is equal a session is some 180 bytes of
+ * messages, both ways, and well under a millisecond of processor time at either end.
  */
 const msPerNeighbour = 400
+
+/**
+ * But at least so often, in ms, however many they are. Whoever was away asks at once when it is back; this is for losses
+ * that nobody noticed, as where a connection broke under a put and was there again at once. Two neighbours are equal
+ * within a minute also then, with time left for a session. Among 400 that is a dozen sessions a second.
+ */
+const maxPeriodMs = 50_000
 
 /** Over how long the sessions after a change of the ring are spread, in ms. */
 const spreadMs = 1_000
@@ -169,7 +176,7 @@ export class Neighbours {
   }
 
   #nextMs(): number {
-    const wholeMs = Math.max(periodMs, this.#neighbours.size * msPerNeighbour)
+    const wholeMs = Math.min(Math.max(periodMs, this.#neighbours.size * msPerNeighbour), maxPeriodMs)
     return this.#clock.monotonic() + wholeMs * (0.5 + this.#random.float() / 2)
   }
 }

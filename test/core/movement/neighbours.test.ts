@@ -72,6 +72,22 @@ describe('the neighbours of a member', () => {
     expect(dueMs()).toBeLessThanOrEqual(firstMs)
   })
 
+  it('are all due within a minute again, however many there are', () => {
+    const members = Array.from({ length: 400 }, (_, i) => ({ peerId: `peer ${i}`, life: '' }))
+    // No more of the domains is looked at.
+    const domains = { shared: members.map(member => ({ member })), topology: three } as unknown as Domains
+    const clock = new VirtualClock(new VirtualTime())
+    const neighbours = new Neighbours({ clock, random: new SeededRandom(1) }, { isReturning: false })
+    neighbours.follow(domains)
+    const dueMs = members.map(({ peerId }) => {
+      const neighbour = neighbours.next(member => member.peerId === peerId)!
+      neighbours.begin(neighbour)
+      return neighbour.dueMs
+    })
+    expect(new Set(dueMs).size).toBe(400)
+    expect(Math.max(...dueMs)).toBeLessThan(55_000)
+  })
+
   it('are given time to ask by themselves when they answer again after they were due for long', async () => {
     const { time, neighbours, dueMs } = await followed()
     await time.run(60_000)
