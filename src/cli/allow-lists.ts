@@ -99,6 +99,17 @@ export interface WatchInit {
 }
 
 /**
+ * Has the process live on at SIGHUP, until `watchAllowLists` heeds it: that reads the files anyway. Returns what ends it. Does
+ * nothing where there are no files, so that nohup works.
+ */
+export function surviveHangup(files: AllowFiles): () => void {
+  if (files.allow === undefined && files.allowClients === undefined) return () => undefined
+  const listener = (): void => undefined
+  process.on('SIGHUP', listener)
+  return () => void process.off('SIGHUP', listener)
+}
+
+/**
  * Reads the files anew whenever one has changed, and at SIGHUP, and hands on what is in them. With a mistake in them
  * those in force stay. Returns what ends it. Does nothing where there are no files.
  */

@@ -10,9 +10,9 @@ import {
   removeAddresses,
   writeAddresses
 } from './data-folder.ts'
-import { CommandError, exitCodes } from './errors.ts'
+import { CommandError, exitCodes, usageError } from './errors.ts'
 import { exposureWarning } from './exposure.ts'
-import { allowFilesOf, watchAllowLists } from './allow-lists.ts'
+import { allowFilesOf, surviveHangup, watchAllowLists } from './allow-lists.ts'
 import { onInterrupt } from './interrupt.ts'
 import { showJoining } from './joining.ts'
 import { terminalLogger } from './logger.ts'
@@ -60,8 +60,10 @@ Examples:
 }
 
 async function start(flags: StartFlags): Promise<void> {
+  const pace = flags.measuredAt === undefined ? undefined : await readPace(flags.measuredAt)
   const settings = await readSettings(flags)
   const { memory, data, json } = settings.values
+  const letGo = surviveHangup(allowFilesOf(settings))
   const folder = memory === true ? undefined : (data ?? defaultDataFolder())
   const init = await peerInit(settings)
   init.listen ??= [await defaultListen(folder)]
@@ -77,7 +79,7 @@ async function start(flags: StartFlags): Promise<void> {
   }
   try {
     if (folder !== undefined) await refuseIfAnswering(folder, init)
-    const peer = await makePeer(init, flags.measuredAt)
+    const peer = await makePeer(init, pace)
     const warning = exposureWarning(init)
     if (warning !== undefined) say(warning)
     const stopWatching = watchAllowLists(allowFilesOf(settings), {
@@ -93,14 +95,22 @@ async function start(flags: StartFlags): Promise<void> {
     }
   } finally {
     detach()
+    letGo()
   }
 }
 
-async function makePeer(init: PeerInit, pace: string | undefined): Promise<Peer> {
+async function readPace(text: string): Promise<number> {
+  const { maxPace } = await import('./churn/pace.ts')
+  const pace = Number(text)
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(text) && pace >= 1 && pace <= maxPace) return pace
+  throw usageError(`--measured-at is "${text}"`, `give a number from 1 to ${maxPace}`)
+}
+
+async function makePeer(init: PeerInit, pace: number | undefined): Promise<Peer> {
   const { createPeer } = await import('../index.ts')
   if (pace === undefined) return createPeer(init)
   const { Instruments } = await import('./churn/instruments.ts')
-  const instruments = new Instruments({ pace: Number(pace), tell: message => process.send?.(message) })
+  const instruments = new Instruments({ pace, tell: message => process.send?.(message) })
   const peer = await createPeer(init, { ports: instruments.ports })
   instruments.watch(peer)
   return peer

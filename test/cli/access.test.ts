@@ -1,5 +1,6 @@
 /** Who may connect to a peer, and as what, on the command line: identities, lists, and lists that change. */
-import { appendFile, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { appendFile, open, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { readAllowLists } from '../../src/cli/allow-lists.ts'
@@ -62,6 +63,21 @@ describe('annulus identity', () => {
 })
 
 describe('a peer that lists its clients', () => {
+  it.skipIf(process.platform === 'win32')('lives on at a SIGHUP before it serves', async () => {
+    const folder = await temporaryFolder()
+    const [list, pipe] = [join(folder, 'clients'), join(folder, 'pipe')]
+    await writeFile(list, peerIdOf(1))
+    execFileSync('mkfifo', [pipe])
+    const peer = start(['start', '--memory', '--allow-clients', pipe])
+    // Opens as soon as the peer reads it, and has the peer wait then.
+    const writing = await open(pipe, 'w')
+    peer.kill('SIGHUP')
+    await writing.write(peerIdOf(1))
+    await rename(list, pipe)
+    await writing.close()
+    await peer.ready()
+  })
+
   it('serves them as it is told, shuts out all others, and follows what becomes of the list', async () => {
     const folder = await temporaryFolder()
     const [writer, reader, late] = [

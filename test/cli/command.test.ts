@@ -68,6 +68,7 @@ describe('a usage error', () => {
     ['restore', /required option '--survivors <peers...>' not specified/],
     ['status --peer nowhere', /--peer: nowhere is no multiaddr; write it like/],
     ['start --replicas 0', /--replicas is "0"; give a whole number from 1 to 15/],
+    ['start --measured-at often', /--measured-at is "often"; give a number from 1 to 5/],
     ['start --vnodes 5000', /--vnodes is "5000"; give a whole number from 1 to 1024/],
     ['start --join /ip4/127.0.0.1', /--join: \/ip4\/127.0.0.1 names no TCP port; write it like/],
     ['start --listen here', /--listen: here is no multiaddr/],
