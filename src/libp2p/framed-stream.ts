@@ -9,6 +9,9 @@ import { MalformedError } from './frame.ts'
 import { lingerMs, maxHeldBytes } from './limits.ts'
 import { MessageDecoder } from './message-decoder.ts'
 
+/** Bytes that the limit counts for a chunk that is kept, besides its own: the object that holds it. */
+const bytesPerChunk = 128
+
 export interface StreamListener {
   /** Bytes of the largest message that it takes. */
   readonly maxMessageBytes: number
@@ -137,7 +140,7 @@ export class FramedStream {
     for (const chunk of chunks) {
       // Noise gives Buffers, whose `slice` does not copy: nobody who gets a message must have to know that.
       this.#held.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
-      this.#heldBytes += chunk.length
+      this.#heldBytes += heldBytesOf(chunk)
     }
     this.#read()
     if (this.#heldBytes > maxHeldBytes) {
@@ -170,10 +173,15 @@ export class FramedStream {
       }
       const chunk = this.#held.shift()
       if (chunk === undefined) return
-      this.#heldBytes -= chunk.length
+      this.#heldBytes -= heldBytesOf(chunk)
       this.#decoder.push(chunk)
     }
   }
+}
+
+/** What a chunk that is kept counts for: millions of a byte each would take many times their bytes. */
+function heldBytesOf(chunk: Uint8Array): number {
+  return chunk.length + bytesPerChunk
 }
 
 function isGone(stream: Stream): boolean {
