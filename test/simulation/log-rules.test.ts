@@ -228,6 +228,33 @@ describe('the rules of the log', () => {
   })
 })
 
+describe('the rule of votes', () => {
+  const readVersion = { position: new Uint8Array(32) }
+  const ahead = (): void => rules.saw(answers('b', 'c', {}, { epoch: topology.epoch + 1 }))
+
+  it('is broken by one that votes for who asks at an epoch that it was past already', () => {
+    ahead()
+    const late = asks('a', 'b', { readVersion })
+    rules.saw(late)
+    expect(complaints()).toEqual([])
+    rules.saw({ ...late, answer: { epoch: topology.epoch + 1, version: {} } })
+    expect(complaints()).toEqual([expect.stringContaining('which it was past already')])
+  })
+
+  it('is kept by one that gives no vote, and by one whose epoch moved while it was at it', () => {
+    const inTime = asks('a', 'b', { readVersion })
+    rules.saw(inTime)
+    ahead()
+    const late = asks('a', 'b', { readVersion })
+    rules.saw(late)
+    rules.saw({ ...late, answer: { epoch: topology.epoch + 1 } })
+    // A network that repeats a request repeats the same one.
+    rules.saw(inTime)
+    rules.saw({ ...inTime, answer: { epoch: topology.epoch + 1, version: {} } })
+    expect(complaints()).toEqual([])
+  })
+})
+
 describe('the rule of replicas', () => {
   const position = new Uint8Array(32)
 

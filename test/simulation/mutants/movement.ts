@@ -5,7 +5,7 @@ export const movementMutants: readonly Mutant[] = [
   {
     name: 'pulls-from-one',
     does: 'a taker pulls each range from one replica alone',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'topology/transition.ts': [
         { find: 'return replicas - Math.floor(replicas / 2)', replace: 'return Math.min(1, replicas)' }
@@ -15,7 +15,7 @@ export const movementMutants: readonly Mutant[] = [
   {
     name: 'reports-before-pulling',
     does: 'a taker reports that it has its ranges before it has pulled any',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'movement/mover.ts': [
         {
@@ -28,7 +28,7 @@ export const movementMutants: readonly Mutant[] = [
   {
     name: 'credits-an-earlier-epoch',
     does: 'a taker reports after an amendment what it took before',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'movement/mover.ts': [
         {
@@ -185,7 +185,7 @@ export const movementMutants: readonly Mutant[] = [
   {
     name: 'skips-reconcile-when-shrinking',
     does: 'where a key has fewer replicas after than before, its members do not reconcile before the close',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'topology/transition.ts': [
         {

@@ -186,7 +186,7 @@ export const topologyMutants: readonly Mutant[] = [
   {
     name: 'minority-removes',
     does: 'a member is removed though those who would do so see but a minority alive, and too few of its copies',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'topology/decide.ts': [
         { find: 'if (!seesMost(others, isThere)) return notMost(wish.member)', replace: '' },
@@ -200,7 +200,7 @@ export const topologyMutants: readonly Mutant[] = [
   {
     name: 'removes-the-last-copies',
     does: 'a member is removed though too few of the replicas are left of a range',
-    breaks: ['G3', 'G4'],
+    breaks: ['log', 'G3', 'G4'],
     edits: {
       'topology/decide.ts': [
         {

@@ -220,11 +220,11 @@ export class GuardRails {
   }
 }
 
-function membersSeenBy(core: SimulatedPeer['core']): MemberInfo[] {
+/** None between two lives. */
+export function membersSeenBy(core: SimulatedPeer['core']): MemberInfo[] {
   try {
     return core.membersNow()
   } catch {
-    // Between two lives.
     return []
   }
 }

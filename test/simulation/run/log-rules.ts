@@ -5,6 +5,7 @@
  *     one entry      all that is said to be decided for an epoch is the same
  *     epochs         a member answers in no epoch below one that it has answered in
  *     reports        a transition is closed when each taker has reported at the epoch of its latest entry
+ *     votes          nobody who has answered at a later epoch before votes on a key for who asks at an earlier one
  *     replicas       only members of a ring in force answer for keys, as the lives that they are in it
  *
  * and the rules of the agreement itself, in paxos-rules.ts.
@@ -35,6 +36,8 @@ export class LogRules {
   readonly #reports = new Set<string>()
   /** The newest epoch that each member has answered in. */
   readonly #epochs = new Map<string, number>()
+  /** Whether a request, when it was first sent, was behind what the one asked had answered in: then it gets no vote. */
+  readonly #isLate = new WeakMap<Message['request'], boolean>()
   readonly #complain = (subject: string, what: string): void => {
     this.violations.push({ guarantee: 'log', subject, what })
   }
@@ -57,7 +60,10 @@ export class LogRules {
     else this.#sawAnswer(to, request, answer)
   }
 
-  #sawRequest(from: string, to: MemberId, { learn, report, prepare, accept }: Message['request']): void {
+  #sawRequest(from: string, to: MemberId, request: Message['request']): void {
+    const { learn, report, prepare, accept } = request
+    if (!this.#isLate.has(request))
+      this.#isLate.set(request, request.epoch < (this.#epochs.get(memberKey(to)) ?? 0))
     this.#sawSlice(from, learn?.log)
     if (prepare?.ballot !== undefined) this.#paxos.prepares(from, to, prepare)
     if (report !== undefined) this.#sawReport(report)
@@ -70,12 +76,19 @@ export class LogRules {
     const { prepare, accept } = request
     this.#sawEpoch(by, answer.epoch)
     this.#sawSlice(by.peerId, answer.log)
-    if (request.epoch === answer.epoch && isAboutKey(request) && isVote(answer)) {
-      this.#ensureReplica(by, answer.epoch)
-    }
+    if (isAboutKey(request) && isVote(answer)) this.#sawVote(by, request, answer.epoch)
     const asked = prepare ?? accept
     if (answer.vote === undefined || asked?.ballot === undefined) return
     this.#paxos.voted(by, asked, answer.vote, accept !== undefined)
+  }
+
+  #sawVote(by: MemberId, request: Message['request'], epoch: number): void {
+    if (request.epoch === epoch) this.#ensureReplica(by, epoch)
+    if (this.#isLate.get(request) !== true) return
+    this.#complain(
+      by.peerId,
+      `votes on a key for who asks at epoch ${request.epoch}, which it was past already`
+    )
   }
 
   #sawSlice(from: string, slice: LogSlice | undefined): void {

@@ -28,9 +28,11 @@ import { MovementRules, type MovementCounts } from './movement-rules.ts'
 import { Nemesis } from './nemesis.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { Quiet } from './quiet.ts'
+import { RemovalRules } from './removal-rules.ts'
 import type { Script } from './script.ts'
 import type { FaultKind, SimulationSettings } from './settings.ts'
 import { StampRules } from './stamp-rules.ts'
+import { TakeRules } from './take-rules.ts'
 import { Watch, type Availability } from './watch.ts'
 import { drawOperations, Workload } from './workload.ts'
 
@@ -126,6 +128,8 @@ class Run {
   readonly #process = new ProcessWatch()
   readonly #logRules = new LogRules()
   readonly #stampRules = new StampRules()
+  readonly #removalRules = new RemovalRules()
+  readonly #takeRules = new TakeRules({ topologyAt: epoch => this.#logRules.topologyAt(epoch) })
   readonly #movementRules: MovementRules
   readonly #dropRules: DropRules
   readonly #quiet: Quiet
@@ -145,7 +149,10 @@ class Run {
     )
     this.#dropRules = new DropRules(cluster)
     cluster.onDrop = (peerId, dropped) => this.#dropRules.drops(peerId, dropped)
-    this.#logRules.onTopology = topology => this.#movementRules.moved(topology)
+    this.#logRules.onTopology = topology => {
+      this.#movementRules.moved(topology)
+      this.#takeRules.moved(topology)
+    }
     cluster.wiretap.listen(message => {
       for (const rules of this.#rules) rules.saw(message)
     })
@@ -175,8 +182,8 @@ class Run {
   }
 
   /** What listens to messages; the log first, as the others ask it. */
-  get #rules(): ReadonlyArray<LogRules | StampRules | MovementRules> {
-    return [this.#logRules, this.#stampRules, this.#movementRules]
+  get #rules(): ReadonlyArray<LogRules | StampRules | MovementRules | TakeRules | RemovalRules> {
+    return [this.#logRules, this.#stampRules, this.#movementRules, this.#takeRules, this.#removalRules]
   }
 
   async go(): Promise<RunResult> {
@@ -361,6 +368,12 @@ class Run {
     this.#options.trace?.event(nowMs, what)
   }
 
+  /** By the name that it logs under. */
+  #proposes(who: string): void {
+    const peer = this.#cluster.peers.find(({ peerId }) => who === `peer ${peerId.slice(-4)}`)
+    if (peer !== undefined) this.#removalRules.proposes(peer)
+  }
+
   #makeCluster(): SimulatedCluster {
     const { seed, replicas, vnodes, network, disk, maxDriftPpm, tombstoneGraceMs } = this.#settings
     const { trace } = this.#options
@@ -374,6 +387,7 @@ class Run {
       tombstoneGraceMs,
       onLog: (who, level, message, fields) => {
         this.#branches.logged(message, fields)
+        if (message === 'proposes a log entry') this.#proposes(who)
         if (level === 'error' && !expectedErrors.has(message))
           this.#complain('crash', who, `${who} logged an error: ${message} ${JSON.stringify(fields)}`)
         trace?.event(cluster.time.nowMs, `${who} ${level} ${message} ${JSON.stringify(fields ?? {})}`)
