@@ -2,6 +2,7 @@
  * What the verbs that talk to a running peer share: the flags that say which one, finding it, and a client that
  * is closed whatever happens and gives up at Ctrl-C.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { Client, ClientInit, Consistency } from '../api.ts'
 import { AnnulusError } from '../core/errors.ts'
@@ -94,7 +95,7 @@ export async function withClient<T>(
   const interrupted = new AbortController()
   const detach = onInterrupt(() => interrupted.abort())
   try {
-    const client = await orInterrupt(connect(init, origin), interrupted.signal)
+    const client = await orInterrupt(connect(init, origin, flags.timeout), interrupted.signal)
     try {
       return await run(client, interrupted.signal)
     } finally {
@@ -107,10 +108,11 @@ export async function withClient<T>(
   }
 }
 
-async function connect(init: ClientInit, origin: string): Promise<Client> {
+async function connect(init: ClientInit, origin: string, timeoutMs: number): Promise<Client> {
   const { createClient } = await import('../index.ts')
+  const done = new AbortController()
   try {
-    return await createClient(init)
+    return await Promise.race([createClient(init), tooLate(timeoutMs, done.signal)])
   } catch (error) {
     if (!(error instanceof AnnulusError) || error.code !== 'ERR_UNREACHABLE') throw error
     throw new CommandError(
@@ -119,7 +121,16 @@ async function connect(init: ClientInit, origin: string): Promise<Client> {
       'start one with annulus start, or name one that runs with --peer',
       { cause: error }
     )
+  } finally {
+    done.abort()
   }
+}
+
+/** Throws after so long; whoever asked for less than the library allows a client to connect is not to wait longer. */
+async function tooLate(timeoutMs: number, done: AbortSignal): Promise<never> {
+  await sleep(timeoutMs, undefined, { signal: done })
+  const cause = new Error(`nothing within ${formatDuration(timeoutMs)}`)
+  throw new AnnulusError('ERR_UNREACHABLE', cause.message, { cause })
 }
 
 /** What became of the last try: it may be this client that is kept out. */

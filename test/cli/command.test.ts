@@ -1,6 +1,6 @@
 /** The command as scripts see it, where no peer is needed: help, usage, exit codes. */
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { verbGroups } from '../../src/cli/verbs.ts'
@@ -163,11 +163,30 @@ describe('which peer is asked', () => {
     expect(byFolder.stderr).toContain(`no peer answers at ${nobody} (from ${folder})`)
     for (const { code } of [byFlag, byVariable, byFolder]) expect(code).toBe(4)
   })
+
+  it('is waited for no longer than --timeout says where it takes the connection and says nothing', async () => {
+    const server = createServer()
+    const address = await listening(server)
+    try {
+      const { code, stderr } = await run(['get', 'key', '--peer', address, '--timeout', '250ms'])
+      expect(code).toBe(4)
+      expect(stderr).toContain(`no peer answers at ${address} (from --peer): nothing within 250ms; start one`)
+    } finally {
+      server.close()
+    }
+  })
 })
 
 /** An address that nobody listens on: a port that the system has just given and taken back. */
 async function unusedAddress(): Promise<string> {
   const server = createServer()
+  const address = await listening(server)
+  await new Promise(resolve => server.close(resolve))
+  return address
+}
+
+/** The address of a server, which listens from now on. */
+async function listening(server: Server): Promise<string> {
   const port = await new Promise<number>((resolve, reject) => {
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
@@ -175,6 +194,5 @@ async function unusedAddress(): Promise<string> {
       else resolve(address.port)
     })
   })
-  await new Promise(resolve => server.close(resolve))
   return `/ip4/127.0.0.1/tcp/${port}`
 }
