@@ -8,6 +8,7 @@ import { ClientCore, type ClientCoreInit } from '../../src/core/client.ts'
 import { AnnulusError } from '../../src/core/errors.ts'
 import { PeerCore, type PeerCoreInit } from '../../src/core/peer.ts'
 import { StoreError, type Logger } from '../../src/core/ports.ts'
+import type { StoredRecord } from '../../src/core/record/record.ts'
 import { peerIdOf } from '../support/peer-ids.ts'
 import { VirtualClock, VirtualTime } from './clock.ts'
 import { SimulatedDisk, type DiskInit, type Dropped } from './disk.ts'
@@ -68,6 +69,9 @@ export class SimulatedCluster {
   readonly peers: SimulatedPeer[] = []
   /** Told of each record that a peer is to drop, before it does. */
   onDrop: ((peerId: string, dropped: Dropped) => void) | undefined
+  /** Told of what becomes durable on a peer's disk, and of each damaged record that it is to replace, before that is. */
+  onKeep: ((peerId: string, records: readonly StoredRecord[]) => void) | undefined
+  onRepair: ((peerId: string, position: Uint8Array) => void) | undefined
   readonly #init: ClusterInit
   readonly #peerRandom: SeededRandom
   readonly #clientRandom: SeededRandom
@@ -258,6 +262,8 @@ export class SimulatedCluster {
     const { vnodes = 16, replicas, tombstoneGraceMs } = this.#init
     const process = new SimulatedProcess()
     disk.onDrop = dropped => this.onDrop?.(peerId, dropped)
+    disk.onKeep = records => this.onKeep?.(peerId, records)
+    disk.onRepair = position => this.onRepair?.(peerId, position)
     const others = this.peers.filter(other => other.peerId !== peerId && !other.hasLeft)
     const core = new PeerCore(
       {

@@ -68,6 +68,10 @@ export class SimulatedDisk {
   onSync: (() => void) | undefined
   /** Told of each record that is to be dropped, before it is. */
   onDrop: ((dropped: Dropped) => void) | undefined
+  /** Told of what becomes durable, before it does: each of these, unless something newer is there. */
+  onKeep: ((records: readonly StoredRecord[]) => void) | undefined
+  /** Told of each position at which what is damaged is to be replaced, before it is. */
+  onRepair: ((position: Uint8Array) => void) | undefined
   /** May be changed at any moment. */
   failRate: number
   isFull = false
@@ -163,8 +167,14 @@ export class SimulatedDisk {
     return this.#damages.size
   }
 
+  /** Whether the store knows that what is under this position is damaged. */
+  isKnownDamaged(position: Uint8Array): boolean {
+    return this.#damages.size > 0 && this.#contents.fingerprints.isDamaged(position)
+  }
+
   /** Some records are durable now. */
   kept(records: readonly StoredRecord[]): void {
+    this.onKeep?.(records)
     this.holdings.kept(records, this.#time.nowMs)
   }
 
@@ -291,6 +301,7 @@ class DiskStore implements Store {
   }
 
   async repair(position: Uint8Array, record: StoredRecord | undefined): Promise<boolean> {
+    if (this.#process.isAlive) this.#disk.onRepair?.(position)
     await this.#alive()
     let isRepaired = false
     await this.#write(async contents => {

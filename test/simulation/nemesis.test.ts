@@ -7,7 +7,7 @@ import { Nemesis, type FaultPhase } from './run/nemesis.ts'
 import type { FaultStep } from './run/script.ts'
 import { faultKinds, settingsOf, type FaultKind, type SettingsInit } from './run/settings.ts'
 
-const chaos: SettingsInit = { seed: 1, profile: 'chaos', peers: 5, replicas: 3, minutes: 30 }
+const chaos: SettingsInit = { seed: 2, profile: 'chaos', peers: 5, replicas: 3, minutes: 30 }
 
 class Attacked {
   readonly cluster: SimulatedCluster

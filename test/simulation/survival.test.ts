@@ -8,7 +8,7 @@ import { SeededRandom } from './random.ts'
 import { checkHistory, type Guarantee } from './run/checker.ts'
 import { GreatLoss } from './run/great-loss.ts'
 import { checkDurability, readDisks } from './run/guarantees/cluster.ts'
-import { checkReadsOfLeft, checkSurvival, judgedApart } from './run/guarantees/survival.ts'
+import { checkCopiedFirst, checkReadsOfLeft, checkSurvival, judgedApart } from './run/guarantees/survival.ts'
 import type { Operation } from './run/history.ts'
 import { fill, untilDown } from './scenario.ts'
 
@@ -72,6 +72,34 @@ it('of a key that kept enough of its replicas nothing may be lost', () => {
   expect(broken(put(10, 'a', '1', init), put(20, 'b', '2', init), get(300, 'a', '1', init))).toEqual(['G4'])
 })
 
+describe('what survivors had when they answer for it again', () => {
+  const left = new Map([[nameOf(theKey), '2']])
+
+  it('is on a quorum of the disks', () => {
+    const scarce = new Map([[nameOf(theKey), 1]])
+    expect(checkCopiedFirst({ left, scarce: new Map() })).toEqual([])
+    expect(checkCopiedFirst({ left, scarce }).map(({ guarantee }) => guarantee)).toEqual(['G3'])
+  })
+
+  it('is looked at as soon as they do', async () => {
+    const cluster = await SimulatedCluster.of(5, { seed: 3 })
+    await fill(cluster, 30)
+    await cluster.time.run(1_000)
+    const victims = cluster.peers.slice(2)
+    const ring = Ring.of(cluster.peers[0]!.core.membersNow())
+    const great = await GreatLoss.of(cluster, { victims, ring, replicas: 3 })
+    const happening = great.happen(new SeededRandom(1), 20_000)
+    // A survivor's disk that is emptied behind its back stands for one that has not copied anything.
+    const survivor = cluster.peers[0]!
+    survivor.disk.onKeep = records => {
+      for (const { position } of records) cluster.time.after(0, () => survivor.disk.holdings.gone(position))
+    }
+    await cluster.time.settle(happening)
+    expect(great.scarce.size).toBeGreaterThan(0)
+    await cluster.stop()
+  })
+})
+
 describe('a great loss', () => {
   it('may lose what the restore says is gone or at risk, and of this what no survivor had', async () => {
     const cluster = await SimulatedCluster.of(5, { seed: 3 })
@@ -92,6 +120,7 @@ describe('a great loss', () => {
     await cluster.time.run(60_000)
     const disks = await readDisks(cluster)
     expect(checkSurvival(disks, [], great)).toEqual([])
+    expect([...great.scarce]).toEqual([])
     // Of some of what may be lost there is a copy, and of some there is none.
     const left = mayBeLost.filter(key => great.left.has(nameOf(key)))
     expect(left.length).toBeGreaterThan(0)

@@ -269,6 +269,12 @@ export const movementMutants: readonly Mutant[] = [
       'topology/purge.ts': [
         { find: 'Math.min(wanted, topology.fence)', replace: 'wanted' },
         { find: 'const fence = Math.max(topology.fence, since)', replace: 'const fence = topology.fence' }
+      ],
+      'topology/entry.ts': [
+        {
+          find: 'if (before > topology.fence) return',
+          replace: 'if (before > topology.fence && fence < 0) return'
+        }
       ]
     }
   }

@@ -213,5 +213,24 @@ export const topologyMutants: readonly Mutant[] = [
         }
       ]
     }
+  },
+  {
+    name: 'restores-without-copying',
+    does: 'after a restore the survivors serve at once, before they have copied what is left from each other',
+    breaks: ['G3', 'G4'],
+    edits: {
+      'topology/next-topology.ts': [
+        {
+          find: 'const state = { ...stateOf(topology), epoch, generation: entry.generation, transition }\n',
+          replace:
+            'const state = { ...stateOf(topology), epoch, generation: entry.generation, transition: undefined }\n'
+        },
+        {
+          find: 'new Topology({ ...state, members: restored(topology, entry) }, topology)',
+          replace:
+            'new Topology({ ...state, members: restored(topology, entry).map(member => closed(member, epoch)) }, topology)'
+        }
+      ]
+    }
   }
 ]

@@ -8,6 +8,7 @@ import { memberKey } from '../../../src/core/member.ts'
 import { formatVersion } from '../../../src/core/record/version.ts'
 import { formatPosition, positionOf } from '../../../src/core/ring/position.ts'
 import type { Ring } from '../../../src/core/ring/ring.ts'
+import type { Topology } from '../../../src/core/topology/topology.ts'
 import { pullCount } from '../../../src/core/topology/transition.ts'
 import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { SeededRandom } from '../random.ts'
@@ -26,6 +27,10 @@ export class GreatLoss {
   /** Virtual time at which they were lost, and at which the survivors had copied what was left. */
   atMs = Infinity
   untilMs = Infinity
+  /** By position in hex, of what was left: on how many disks it was then, of its replicas, where that was no quorum. */
+  readonly scarce = new Map<string, number>()
+  /** Epoch at which the transition of the restore was opened. */
+  #opened: number | undefined
   readonly #lost: ReadonlySet<string>
   readonly #ring: Ring<MemberInfo>
   readonly #replicas: number
@@ -78,14 +83,18 @@ export class GreatLoss {
     for (const victim of this.victims) this.#cluster.kill(victim)
     const generation = this.#generation()
     await this.#cluster.pause(durationMs)
+    // At each message, too: what is missing then may be there a few milliseconds later.
+    const stopListening = this.#cluster.wiretap.listen(() => this.#look(generation))
     while (this.#generation() === generation) {
       await this.#restore(random)
       await this.#cluster.pause(retryMs)
     }
     const restarts = this.victims.map(victim => this.#cluster.restartEmpty(victim))
-    const opened = this.#opened()
-    while (opened !== undefined && this.#opened() === opened) await this.#cluster.pause(lookMs)
-    this.untilMs = time.nowMs
+    while (this.untilMs === Infinity) {
+      this.#look(generation)
+      await this.#cluster.pause(lookMs)
+    }
+    stopListening()
     await Promise.all(restarts)
   }
 
@@ -126,15 +135,45 @@ export class GreatLoss {
     return Math.max(...this.#cluster.peers.map(({ core }) => core.topologyNow?.generation ?? 0))
   }
 
-  /** Of the newest topology that anybody has who runs. */
-  #opened(): number | undefined {
+  /** Whether the transition that a restore begins, in a higher generation than this one, is over. */
+  #look(generation: number): void {
+    const topology = this.#newest()
+    if (topology === undefined || topology.generation === generation || this.untilMs < Infinity) return
+    const opened = topology.transition?.opened
+    this.#opened ??= opened
+    if (opened !== undefined && opened === this.#opened) return
+    this.untilMs = this.#cluster.time.nowMs
+    this.#lookAtCopies(topology)
+  }
+
+  /** The newest topology that anybody has who runs. */
+  #newest(): Topology | undefined {
     const topologies = this.#cluster.running.map(({ core }) => core.topologyNow)
     const known = topologies.filter(topology => topology !== undefined)
-    return known.sort((a, b) => b.epoch - a.epoch)[0]?.transition?.opened
+    return known.sort((a, b) => b.epoch - a.epoch)[0]
+  }
+
+  /** The survivors answer for what is left from now on. */
+  #lookAtCopies(topology: Topology): void {
+    for (const [name, version] of this.left) {
+      // What is newer may have been deleted and purged.
+      if (topology.purgedBefore > timeIn(version)) continue
+      const replicas = topology.before.replicas(Buffer.from(name, 'hex'), topology.replicas)
+      const holders = replicas.filter(({ peerId }) => {
+        const held = this.#cluster.peers.find(peer => peer.peerId === peerId)?.disk.holdings.newest(name)
+        return held !== undefined && formatVersion(held.version) >= version
+      })
+      if (holders.length <= replicas.length / 2) this.scarce.set(name, holders.length)
+    }
   }
 
   #isAtRisk(position: Uint8Array): boolean {
     const replicas = this.#ring.replicas(position, this.#replicas)
     return replicas.filter(member => !this.#lost.has(memberKey(member))).length < pullCount(replicas.length)
   }
+}
+
+/** Of a version as text. */
+function timeIn(version: string): number {
+  return Number(version.split('.')[0])
 }

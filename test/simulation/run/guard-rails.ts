@@ -44,6 +44,10 @@ const quietShare = 0.5
 /** How often it hits one that some other replica lacks, where there is one: the copies that are left decide. */
 const scarceShare = 0.5
 
+/** How often it hits others on that disk as well, of those that are asked for, up to so many in all. */
+const severalShare = 0.5
+const mostDamages = 4
+
 const quietPositions: ReadonlySet<string> = new Set(
   quietKeys.map(key => formatPosition(positionOf(new TextEncoder().encode(key))))
 )
@@ -97,10 +101,12 @@ export class GuardRails {
   }
 
   /**
-   * A record whose other replicas all run and are sound; undefined where there is none. They need not have it: a
-   * write lies on a quorum, and the copy that is damaged may be one of just so many.
+   * A record, or several on one disk, whose other replicas all run and are sound; undefined where there is none. They
+   * need not have it: a write lies on a quorum, and the copy that is damaged may be one of just so many.
    */
-  async mayDamage(random: SeededRandom): Promise<{ peer: SimulatedPeer; position: Uint8Array } | undefined> {
+  async mayDamage(
+    random: SeededRandom
+  ): Promise<{ peer: SimulatedPeer; positions: readonly Uint8Array[] } | undefined> {
     if (!(await this.#isReplicated())) return undefined
     const { running } = this.#cluster
     const peer = random.pick(running)
@@ -116,7 +122,12 @@ export class GuardRails {
     const scarce = candidates.filter(head => this.#isScarce(head, ring))
     const usual = quiet.length > 0 && random.chance(quietShare) ? quiet : candidates
     const eligible = scarce.length > 0 && random.chance(scarceShare) ? scarce : usual
-    return eligible.length === 0 ? undefined : { peer, position: random.pick(eligible).position }
+    if (eligible.length === 0) return undefined
+    const first = random.pick(eligible)
+    const asked = candidates.filter(head => !quiet.includes(head))
+    const more = asked.length > 0 && random.chance(severalShare) ? random.integer(mostDamages) : 0
+    const others = Array.from({ length: more }, () => random.pick(asked))
+    return { peer, positions: [...new Set([first, ...others])].map(({ position }) => position) }
   }
 
   /** Whether some replica of it lacks this version and newer ones. */

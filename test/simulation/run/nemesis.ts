@@ -247,7 +247,10 @@ export class Nemesis {
       const found = await this.#guards.mayDamage(fault.random)
       if (found === undefined) return undefined
       const part = fault.random.chance(0.5) ? 'head' : 'value'
-      return { victims: [found.peer], run: () => found.peer.disk.damage(found.position, part) }
+      const run = (): void => {
+        for (const position of found.positions) found.peer.disk.damage(position, part)
+      }
+      return { victims: [found.peer], run }
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import { SeededRandom } from '../random.ts'
 import { heated, hotShare } from './hot.ts'
+import { stilled, stillShare } from './still.ts'
 
 export const profiles = ['calm', 'churn', 'chaos'] as const
 export type Profile = (typeof profiles)[number]
@@ -153,11 +154,14 @@ export function settingsOf(init: SettingsInit): SimulationSettings {
   const heat = new SeededRandom(init.seed).fork('heat')
   const isHot = heat.chance(hotShare)
   const tombstoneGraceMs = new SeededRandom(init.seed).fork('grace').pick(gracesMs)
-  const profile = init.profile ?? (isHot ? 'chaos' : drawn)
+  const stillness = new SeededRandom(init.seed).fork('stillness')
+  const isStill = stillness.chance(stillShare)
+  const profile = init.profile ?? (isHot || isStill ? 'chaos' : drawn)
   const cool = { ...drawSettings(random, profile === 'chaos'), seed: init.seed, profile, tombstoneGraceMs }
   const allowed = allowedKinds(init, profile)
   const rated = { ...cool, faultsPerMinute: ratesOf(allowed, random) }
-  const settings = isHot ? heated(rated, heat, allowed) : rated
+  const moved = isHot ? heated(rated, heat, allowed) : rated
+  const settings = isStill ? stilled(rated, stillness, allowed) : moved
   const peers = init.peers ?? settings.peers
   return {
     ...settings,

@@ -3,10 +3,13 @@
  * it, heal, wait until all is where it belongs, and judge. Used by sim.ts and its workers, by shrink.ts and by
  * the mutants; everything follows from the settings and the script, so a run can be repeated at will.
  */
+import type { Topology } from '../../../src/core/topology/topology.ts'
 import { SimulatedCluster } from '../cluster.ts'
+import type { Message } from '../wiretap.ts'
 import { SeededRandom } from '../random.ts'
 import { BranchCounter, type BranchCounts } from './branches.ts'
 import { checkHistory, type Guarantee, type Violation } from './checker.ts'
+import { DamageRules } from './damage-rules.ts'
 import { RunDigest } from './digest.ts'
 import { drawFaults } from './faults.ts'
 import { isClaimed } from './guarantees/claimed.ts'
@@ -19,7 +22,7 @@ import {
   disagreement,
   readDisks
 } from './guarantees/cluster.ts'
-import { checkReadsOfLeft, checkSurvival, judgedApart } from './guarantees/survival.ts'
+import { checkCopiedFirst, checkReadsOfLeft, checkSurvival, judgedApart } from './guarantees/survival.ts'
 import { peersAtStart } from './guard-rails.ts'
 import { History, describeOperation } from './history.ts'
 import { DropRules } from './drop-rules.ts'
@@ -27,6 +30,7 @@ import { LogRules } from './log-rules.ts'
 import { MovementRules, type MovementCounts } from './movement-rules.ts'
 import { Nemesis } from './nemesis.ts'
 import { ProcessWatch } from './process-watch.ts'
+import { PurgeRules } from './purge-rules.ts'
 import { Quiet } from './quiet.ts'
 import { RemovalRules } from './removal-rules.ts'
 import type { Script } from './script.ts'
@@ -132,6 +136,8 @@ class Run {
   readonly #takeRules = new TakeRules({ topologyAt: epoch => this.#logRules.topologyAt(epoch) })
   readonly #movementRules: MovementRules
   readonly #dropRules: DropRules
+  readonly #purgeRules: PurgeRules
+  readonly #damageRules: DamageRules
   readonly #quiet: Quiet
   /** What was found besides what the history shows. */
   readonly #found: Violation[] = []
@@ -143,15 +149,21 @@ class Run {
     this.#cluster = this.#makeCluster()
     const cluster = this.#cluster
     this.#quiet = new Quiet(cluster.time, settings)
+    const topologyAt = (epoch: number): Topology | undefined => this.#logRules.topologyAt(epoch)
     this.#movementRules = new MovementRules(
-      { time: cluster.time, peers: cluster.peers, topologyAt: epoch => this.#logRules.topologyAt(epoch) },
+      { time: cluster.time, peers: cluster.peers, topologyAt },
       { quietSinceMs: () => this.#quiet.sinceMs }
     )
     this.#dropRules = new DropRules(cluster)
     cluster.onDrop = (peerId, dropped) => this.#dropRules.drops(peerId, dropped)
+    this.#purgeRules = new PurgeRules({ peers: cluster.peers, topologyAt })
+    cluster.onKeep = (peerId, records) => this.#purgeRules.keeps(peerId, records)
+    this.#damageRules = new DamageRules(cluster)
+    cluster.onRepair = (peerId, position) => this.#damageRules.repairs(peerId, position)
     this.#logRules.onTopology = topology => {
       this.#movementRules.moved(topology)
       this.#takeRules.moved(topology)
+      this.#purgeRules.moved(topology)
     }
     cluster.wiretap.listen(message => {
       for (const rules of this.#rules) rules.saw(message)
@@ -182,8 +194,16 @@ class Run {
   }
 
   /** What listens to messages; the log first, as the others ask it. */
-  get #rules(): ReadonlyArray<LogRules | StampRules | MovementRules | TakeRules | RemovalRules> {
-    return [this.#logRules, this.#stampRules, this.#movementRules, this.#takeRules, this.#removalRules]
+  get #rules(): ReadonlyArray<{ saw(message: Message): void; readonly violations: readonly Violation[] }> {
+    return [
+      this.#logRules,
+      this.#stampRules,
+      this.#movementRules,
+      this.#takeRules,
+      this.#removalRules,
+      this.#purgeRules,
+      this.#damageRules
+    ]
   }
 
   async go(): Promise<RunResult> {
@@ -319,7 +339,8 @@ class Run {
     const { greatLoss } = this.#nemesis
     const operations = this.#history.soFar()
     const apart = judgedApart(operations, greatLoss).flatMap(each => checkHistory(each))
-    const all = [...seen, ...apart, ...checkReadsOfLeft(operations, greatLoss)]
+    const left = [...checkCopiedFirst(greatLoss), ...checkReadsOfLeft(operations, greatLoss)]
+    const all = [...seen, ...apart, ...left]
     return all.filter(({ guarantee }) => isClaimed(guarantee))
   }
 

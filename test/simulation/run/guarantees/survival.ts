@@ -35,8 +35,7 @@ export function checkSurvival(
   loss: Pick<GreatLoss, 'left'> | undefined
 ): Violation[] {
   if (loss === undefined) return []
-  // What was deleted since, or has expired, may be purged.
-  const mayBeGone = new Set(operations.filter(isVanishing).map(({ key }) => nameOf(key)))
+  const mayBeGone = vanishing(operations, loss)
   return [...loss.left]
     .filter(([position]) => !mayBeGone.has(position))
     .flatMap(([position, version]) => {
@@ -47,26 +46,42 @@ export function checkSurvival(
     })
 }
 
+/** G3, of the same as soon as the survivors answer for it: they have copied it by then, and count on that. */
+export function checkCopiedFirst(loss: Pick<GreatLoss, 'left' | 'scarce'> | undefined): Violation[] {
+  if (loss === undefined) return []
+  return [...loss.scarce].map(([position, count]) => {
+    const what = `survivors had the record at ${position} as ${loss.left.get(position)}, and answered for it when ${count} of its replicas had it`
+    return { guarantee: 'G3', subject: position, what }
+  })
+}
+
 /** G3, of the same as clients see it: from the loss on no get is answered with anything older than survivors had. */
 export function checkReadsOfLeft(
   operations: readonly Operation[],
   loss: Pick<GreatLoss, 'left' | 'atMs'> | undefined
 ): Violation[] {
   if (loss === undefined) return []
-  const mayBeGone = new Set(operations.filter(isVanishing).map(({ key }) => key))
+  const mayBeGone = vanishing(operations, loss)
   return operations.flatMap(operation => {
     const { kind, key, outcome, version, calledAt, value } = operation
     if (kind !== 'get' || outcome !== 'ok' || calledAt <= loss.atMs) return []
     const left = loss.left.get(nameOf(key))
-    const isTold = version !== undefined || (value === undefined && !mayBeGone.has(key))
+    const isTold = version !== undefined || (value === undefined && !mayBeGone.has(nameOf(key)))
     if (left === undefined || !isTold || (version ?? '') >= left) return []
     const what = `survivors had ${left}, and after the loss ${describeOperation(operation)}`
     return [{ guarantee: 'G3' as const, subject: key, what }]
   })
 }
 
-function isVanishing({ kind, expiresAt, outcome }: Operation): boolean {
-  return outcome !== 'refused' && (kind === 'delete' || (kind === 'put' && expiresAt !== undefined))
+/** Positions, in hex, of what was deleted after it was written, or overwritten with what expires: that may be purged. */
+function vanishing(operations: readonly Operation[], { left }: Pick<GreatLoss, 'left'>): Set<string> {
+  return new Set(
+    operations.flatMap(({ kind, key, expiresAt, outcome, version }) => {
+      if (outcome === 'refused' || (kind !== 'delete' && expiresAt === undefined)) return []
+      const name = nameOf(key)
+      return version !== undefined && version < (left.get(name) ?? '') ? [] : [name]
+    })
+  )
 }
 
 function nameOf(key: string): string {
