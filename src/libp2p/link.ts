@@ -64,6 +64,8 @@ export interface LinkInit {
 interface Attempt extends PromiseWithResolvers<Channel> {
   /** Resolves when it is clear what became of this end's Hello; undefined until it is sent. */
   greeted: Promise<unknown> | undefined
+  /** The channel that the other end opened meanwhile, if it did: whoever waited has got that. */
+  answeredBy: Channel | undefined
 }
 
 /** A greeting between both ends: whose stream it is, and what each said. */
@@ -125,7 +127,11 @@ export class Link {
     if (current !== undefined) return current.promise
     const failure = this.#failures.get(lane)
     if (failure !== undefined && via === undefined) return Promise.reject(failure)
-    const attempt: Attempt = { ...Promise.withResolvers<Channel>(), greeted: undefined }
+    const attempt: Attempt = {
+      ...Promise.withResolvers<Channel>(),
+      greeted: undefined,
+      answeredBy: undefined
+    }
     this.#attempts.set(lane, attempt)
     void this.#attempt(lane, attempt, via)
     return attempt.promise
@@ -164,7 +170,8 @@ export class Link {
 
   async #attempt(lane: LaneName, attempt: Attempt, via: Connection | undefined): Promise<void> {
     try {
-      attempt.resolve(await this.#dial(lane, attempt, via))
+      const channel = await this.#dial(lane, attempt, via)
+      attempt.resolve(channel)
     } catch (error) {
       const failure = error instanceof TransportError ? error : notDelivered('unreachable', String(error))
       this.#rememberFailure(lane, failure)
@@ -274,7 +281,7 @@ export class Link {
     replaced?.close('the other end has opened another one')
     if (remote.role === 'peer') learn(this.peerId, address)
     if (isFirst) this.#init.connected(remote)
-    this.#attempts.get(lane)?.resolve(channel)
+    this.#answerAttempt(lane, channel)
     channel.open()
     if (lane === 'main') {
       deadlines.after(surplusConnectionMs, () => {
@@ -287,8 +294,26 @@ export class Link {
   #gone(channel: Channel): void {
     if (this.#channels.get(channel.lane) !== channel) return
     this.#channels.delete(channel.lane)
+    this.#renewAttempt(channel)
     if (this.#channels.size === 0) this.#init.disconnected(channel.remote)
     this.#tellIfIdle()
+  }
+
+  /** Whoever waits for an attempt to open a channel has one now, though the attempt goes on. */
+  #answerAttempt(lane: LaneName, channel: Channel): void {
+    const attempt = this.#attempts.get(lane)
+    if (attempt === undefined) return
+    attempt.resolve(channel)
+    attempt.answeredBy = channel
+  }
+
+  /** Whoever comes while the attempt still goes on waits for what that comes to, not for a channel that is gone. */
+  #renewAttempt(gone: Channel): void {
+    const attempt = this.#attempts.get(gone.lane)
+    if (attempt?.answeredBy !== gone) return
+    Object.assign(attempt, Promise.withResolvers<Channel>(), { answeredBy: undefined })
+    // Perhaps nobody comes.
+    attempt.promise.catch(() => undefined)
   }
 
   #anyChannel(): Channel | undefined {
