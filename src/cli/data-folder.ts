@@ -8,7 +8,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:net'
 import { makeFolder } from '../storage/make-folder.ts'
-import { isSystemError } from './errors.ts'
+import { CommandError, exitCodes, isSystemError, reasonOf } from './errors.ts'
 
 const addressFile = 'address'
 const portFile = 'port'
@@ -72,7 +72,12 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
-    throw error
+    // The system's own words do not always name the file.
+    throw new CommandError(
+      exitCodes.error,
+      `${path} cannot be read: ${reasonOf(error)}`,
+      'a peer writes that file anew at its start: if it is no file of yours, take it away'
+    )
   }
 }
 

@@ -60,10 +60,13 @@ export function storeUnusable(folder: string, error: unknown): AnnulusError {
   })
 }
 
-/** What was found lost by this or an earlier opening, and not yet made good by a clear. */
+/** What was found lost by this or an earlier opening, and not yet made good by a clear. Throws AnnulusError ERR_STORE. */
 export function readLoss(folder: string): string | undefined {
-  const file = join(folder, lossFile)
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  try {
+    return existsSync(join(folder, lossFile)) ? readText(folder, lossFile) : undefined
+  } catch (error) {
+    throw storeUnusable(folder, error)
+  }
 }
 
 /** Keeps a loss in mind, before anything is written that could hide it; the first one stays. */
@@ -79,13 +82,23 @@ export function forgetLoss(folder: string): void {
 }
 
 function assertFormat(folder: string): void {
-  const text = readFileSync(join(folder, formatFile), 'utf8').trim()
+  const text = readText(folder, formatFile).trim()
   const version = new RegExp(`^${formatName} (\\d{1,9})$`).exec(text)?.[1]
   if (version === undefined) throw new Error(`its file ${formatFile} is damaged or not of Annulus`)
   if (Number(version) > formatVersion) {
     throw new Error(
       `it has format ${version}, and this version of Annulus reads up to format ${formatVersion}; use a newer one`
     )
+  }
+}
+
+/** The system's own words do not always name the file. */
+function readText(folder: string, name: string): string {
+  try {
+    return readFileSync(join(folder, name), 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`its file ${name} cannot be read: ${reason}`, { cause: error })
   }
 }
 

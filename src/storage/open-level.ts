@@ -53,8 +53,9 @@ export interface OpenOrRepairInit {
 export async function openOrRepair(folder: string, init: OpenOrRepairInit): Promise<Level> {
   const { open, createIfMissing, logger } = init
   const location = databaseFolder(folder)
+  const isKnownDamaged = isUnreadable(folder)
   try {
-    if (!isUnreadable(folder)) return await open(location, { createIfMissing })
+    if (!isKnownDamaged) return await open(location, { createIfMissing })
   } catch (error) {
     const { code, reason } = describeLevelError(error)
     if (code === 'LEVEL_LOCKED') {

@@ -43,6 +43,13 @@ describe('the addresses in it', () => {
   })
 })
 
+it.each(['address', 'port'])('names its file %s where a folder lies in its place', async name => {
+  const folder = await temporaryFolder()
+  await mkdir(join(folder, name))
+  const reading = name === 'port' ? defaultListen(folder) : readAddresses(folder)
+  await expect(reading).rejects.toThrow(`${join(folder, name)} cannot be read: EISDIR`)
+})
+
 describe('the port in it', () => {
   it('is taken again while it is free, and let go where it is not', async () => {
     const folder = await temporaryFolder()

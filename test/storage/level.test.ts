@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it, type Mock, vi } from 'vitest'
@@ -508,6 +516,28 @@ describe('the folder of a LevelDB store', () => {
     const opening = open(file)
     await expect(opening).rejects.toMatchObject({ code: 'ERR_STORE', message: /^[^\n]*EEXIST[^\n]*$/ })
   })
+
+  it.each(['FORMAT', 'LOSS', 'DURABLE', 'level/CURRENT'])(
+    'is refused where a folder lies in the place of %s, naming it, and all else stays as it is',
+    async name => {
+      const folder = temporaryFolder()
+      const store = await open(folder)
+      await store.merge(recordOf('a', 1))
+      await store.close()
+      const moved = join(temporaryFolder(), 'moved')
+      if (name !== 'LOSS') renameSync(join(folder, name), moved)
+      mkdirSync(join(folder, name))
+      const message = new RegExp(`^the data folder ${folder} cannot be used: [^\\n]*${name}[^\\n]*$`)
+      await expect(open(folder)).rejects.toMatchObject({ code: 'ERR_STORE' })
+      await expect(open(folder)).rejects.toThrow(message)
+      rmdirSync(join(folder, name))
+      if (name !== 'LOSS') renameSync(moved, join(folder, name))
+      const again = await open(folder)
+      expect(again.loss).toBeUndefined()
+      expect((await again.head(recordOf('a', 1).position))?.version.time).toBe(1)
+      await again.close()
+    }
+  )
 
   it('is made anew where its making was interrupted', async () => {
     const folder = temporaryFolder()
