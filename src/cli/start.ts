@@ -19,6 +19,7 @@ import { terminalLogger } from './logger.ts'
 import { peerInit } from './peer-init.ts'
 import { addSettings, readSettings, settingNames } from './settings.ts'
 import { print, printJson, say } from './terminal.ts'
+import { boundYoungSpace } from './young-space.ts'
 
 interface StartFlags extends Record<string, unknown> {
   readonly verbose?: boolean
@@ -60,6 +61,7 @@ Examples:
 }
 
 async function start(flags: StartFlags): Promise<void> {
+  boundYoungSpace()
   const pace = flags.measuredAt === undefined ? undefined : await readPace(flags.measuredAt)
   const settings = await readSettings(flags)
   const { memory, data, json } = settings.values
