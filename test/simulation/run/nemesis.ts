@@ -18,6 +18,11 @@ const changeMs = 60_000
 /** How long the nemesis waits for a write that it strikes into, in ms. */
 const writeMs = 2_000
 
+/** How often one of those who could tell what a damaged record was is cut off from it then, when, and how long, in ms. */
+const strandedShare = 0.5
+const beforeRepairMs = 55_000
+const strandedMs = 25_000
+
 /** A joiner that is to end in the middle does so within so many ms: later it is most often through. */
 const joiningMs = 2_000
 
@@ -247,8 +252,9 @@ export class Nemesis {
       const found = await this.#guards.mayDamage(fault.random)
       if (found === undefined) return undefined
       const part = fault.random.chance(0.5) ? 'head' : 'value'
-      const run = (): void => {
+      const run = async (): Promise<void> => {
         for (const position of found.positions) found.peer.disk.damage(position, part)
+        if (fault.random.chance(strandedShare)) await this.#strand(found.peer, found.positions, fault)
       }
       return { victims: [found.peer], run }
     }
@@ -293,6 +299,26 @@ export class Nemesis {
       await this.#cluster.restart(victim)
     }
     return { victims: [], run }
+  }
+
+  /** When its damage is about to be repaired, one of the others cannot be asked. */
+  async #strand(
+    { peerId, disk }: SimulatedPeer,
+    positions: readonly Uint8Array[],
+    { random, step }: Fault
+  ): Promise<void> {
+    const { time } = this.#cluster
+    const endMs = time.nowMs + step.durationMs
+    const pause = (ms: number): Promise<void> =>
+      this.#cluster.pause(Math.max(0, Math.min(ms, endMs - time.nowMs)))
+    while (time.nowMs < endMs && !positions.some(position => disk.isKnownDamaged(position)))
+      await pause(1_000)
+    await pause(beforeRepairMs)
+    const others = this.#cluster.running.filter(peer => peer.peerId !== peerId)
+    if (time.nowMs >= endMs || others.length === 0) return
+    const cut = this.#cluster.network.cut([peerId], [random.pick(others).peerId])
+    await pause(strandedMs)
+    cut.heal()
   }
 
   #skewMs(random: SeededRandom): number {
