@@ -121,8 +121,8 @@ export class Membership {
   }
 
   /**
-   * Reads life and log from the store. Where something acknowledged is lost, an empty new life begins.
-   * Throws ERR_CONFIG where the settings are not those of the cluster in the store.
+   * Reads life and log from the store. Where something acknowledged is lost, an empty new life begins. Throws ERR_STORE
+   * where nobody is known who would bring it back, and ERR_CONFIG where the settings are not those of the cluster in the store.
    */
   async load(): Promise<void> {
     const { store, transport } = this.#components
@@ -133,16 +133,10 @@ export class Membership {
     // Where the store lost something, the log may still tell which cluster this peer belongs to.
     const damage = await this.#loadLog()
     const loss = store.loss ?? damage
-    if (loss !== undefined) {
-      await this.#reset(loss)
-      return
-    }
+    if (loss !== undefined) return this.#giveUp(loss)
     this.#checkSettings()
     const damagedIdentity = await this.#bootUnlessDamaged()
-    if (damagedIdentity !== undefined) {
-      await this.#reset(damagedIdentity)
-      return
-    }
+    if (damagedIdentity !== undefined) return this.#giveUp(damagedIdentity)
     const self = { peerId: transport.peerId, life: this.#identity.life }
     const standing = this.#log.current?.member(self)?.standing
     if (standing !== undefined && isOver(standing))
@@ -214,8 +208,9 @@ export class Membership {
       return standing
     } catch (error) {
       // What the acceptor promised is unreadable: this life must never vote again.
-      if (error instanceof AcceptorDamagedError) return 'removed'
-      throw error
+      if (!(error instanceof AcceptorDamagedError)) throw error
+      this.#ensureOthers(error.message)
+      return 'removed'
     } finally {
       stop.removeEventListener('abort', onStop)
       end.abort()
@@ -236,7 +231,7 @@ export class Membership {
     const onWaiting = (reason: string): void => events.emit('waiting', { reason })
     if (this.#log.current === undefined) {
       const addresses = this.#contacts()
-      if (addresses.length === 0) await this.#found(life.self)
+      if (addresses.length === 0) await this.#foundUnlessElsewhere(life.self)
       else await meet(parts, { addresses, hasHome: this.#homeId !== undefined, signal, onWaiting })
       this.#checkSettings()
     } else {
@@ -262,8 +257,15 @@ export class Membership {
     return (await this.#until(life.self, isOver, signal)) === 'left' ? 'left' : 'removed'
   }
 
-  async #found(self: MemberId): Promise<void> {
+  /** Throws ERR_CONFIG where this peer belongs to a cluster already: another one would answer for the same keys. */
+  async #foundUnlessElsewhere(self: MemberId): Promise<void> {
     const { random, logger } = this.#components
+    if (this.#homeId !== undefined) {
+      throw new AnnulusError(
+        'ERR_CONFIG',
+        `this peer belongs to the cluster ${this.#homeId} and knows no address of its members; have it join one of them`
+      )
+    }
     const clusterId = hex(random.bytes(clusterIdBytes))
     await this.#log.found({
       clusterId,
@@ -303,6 +305,27 @@ export class Membership {
       await sleep(clock, partingPauseMs, signal)
     }
     logger.warn('leaves with records that not all of their replicas took')
+  }
+
+  /** Something acknowledged is lost: what the store holds may be outdated, so the others are to bring it all anew. */
+  async #giveUp(loss: string): Promise<void> {
+    this.#ensureOthers(loss)
+    await this.#reset(loss)
+  }
+
+  /** Where nobody else may have it, what the store still holds is all there is. Throws ERR_STORE then. */
+  #ensureOthers(loss: string): void {
+    const others = this.#log.current?.current.filter(
+      ({ peerId }) => peerId !== this.#components.transport.peerId
+    )
+    const isAlone = others?.length === 0 || this.#knownPeerIds.length === 0
+    if (!isAlone || (this.#init.join ?? []).length > 0) return
+    throw new AnnulusError(
+      'ERR_STORE',
+      `the store has lost something that was acknowledged (${loss}), and no address is known of another member that could ` +
+        'bring it back; nothing was changed. Where there are others, join one of them; where this was the only one, ' +
+        'see "A peer alone" in docs/operations.md'
+    )
   }
 
   /** Empties the store but for the peer's identity and where the others listen, and begins a new life. */

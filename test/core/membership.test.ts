@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EventEmitter } from '../../src/core/emitter.ts'
-import { identityKeyName } from '../../src/core/identity.ts'
+import { identityClusterName, identityKeyName } from '../../src/core/identity.ts'
 import { Membership, type MembershipInit } from '../../src/core/membership.ts'
 import type { Store, Transport } from '../../src/core/ports.ts'
 import { Refusals } from '../../src/core/requests/refusals.ts'
@@ -126,12 +126,18 @@ describe('a peer that starts again', () => {
 })
 
 describe('a peer that lost what it had acknowledged', () => {
+  /** With somebody to join; with nobody it is left as it is. */
   const expectNewLife = async (store: MemoryStore, loss?: string): Promise<void> => {
     const before = new TextDecoder().decode(await store.readMeta('peer/life'))
     await store.merge(recordOf('key'))
     await store.writeMeta([[identityKeyName, new Uint8Array([1])]])
     const opened = loss === undefined ? store : withLoss(store, loss)
-    const { time, membership, disconnected, seen, stop } = make({}, opened, 2)
+    const refusal = await failureOf(make({}, opened, 2).membership.load())
+    expect(refusal).toMatchObject({ code: 'ERR_STORE' })
+    expect(String(refusal)).toMatch(/has lost something .*no address is known of another member/)
+    expect(store.usage().records).toBe(1)
+    expect(new TextDecoder().decode(await store.readMeta('peer/life'))).toBe(before)
+    const { membership, disconnected } = make({ join: ['sim:another'] }, opened, 2)
     await membership.load()
     expect(membership.identity.life).not.toBe(before)
     expect(membership.identity.boot).toBe(1)
@@ -140,15 +146,9 @@ describe('a peer that lost what it had acknowledged', () => {
     // Its peer id stays, and nobody goes on with the life that was.
     expect(await store.readMeta(identityKeyName)).toEqual(new Uint8Array([1]))
     expect(disconnected).toEqual([peerIdOf(1)])
-    const running = membership.run(stop.signal)
-    await time.settle(membership.ready)
-    // Each step of the new log is told once.
-    expect(seen).toEqual(['epoch 1', 'ready at home'])
-    stop.abort()
-    await time.settle(running)
   }
 
-  it('begins a new life with an empty store where the store says so', async () => {
+  it('begins a new life with an empty store where the store says so, and somebody can bring it all back', async () => {
     const store = await founded()
     await expectNewLife(store, 'the log was cut short')
   })
@@ -169,6 +169,21 @@ describe('a peer that lost what it had acknowledged', () => {
     const store = await founded()
     await store.writeMeta([[name, new Uint8Array([0xff, 0xff])]])
     await expectNewLife(store)
+  })
+})
+
+describe('a peer that knows which cluster it belongs to, and no address of it', () => {
+  it('founds no other one', async () => {
+    const store = new MemoryStore()
+    await store.writeMeta([[identityClusterName, new TextEncoder().encode('6bd6')]])
+    const { time, membership, seen, stop } = make({}, store)
+    await membership.load()
+    const failure = await failureOf(time.settle(membership.run(stop.signal)))
+    expect(failure).toMatchObject({ code: 'ERR_CONFIG' })
+    expect(String(failure)).toMatch(/belongs to the cluster 6bd6 and knows no address/)
+    expect(await failureOf(membership.ready)).toBe(failure)
+    expect(seen).toEqual([])
+    expect(time.pending).toBe(0)
   })
 })
 

@@ -57,6 +57,56 @@ describe('a peer between two lives', () => {
   })
 })
 
+describe('a peer that has lost what it had acknowledged', () => {
+  it('keeps the rest and says so where nobody could bring it back', async () => {
+    const cluster = await SimulatedCluster.of(1, { seed: 6 })
+    const [alone] = cluster.peers as [SimulatedPeer]
+    for (let i = 0; i < 20; i++) await cluster.time.settle(alone.core.put(`key ${i}`, new Uint8Array([i])))
+    cluster.kill(alone)
+    await alone.disk.lose()
+    const kept = alone.disk.records
+    expect(kept).toBeGreaterThan(0)
+    const restarting = cluster.time.settle(cluster.restart(alone, { join: [] }))
+    await expect(restarting).rejects.toThrow(/has lost something .* no address is known of another member/)
+    await expect(restarting).rejects.toMatchObject({ code: 'ERR_STORE' })
+    expect(alone.disk.records).toBe(kept)
+  })
+
+  it('joins anew where there are others, though it is given no address', async () => {
+    const cluster = await SimulatedCluster.of(3, { seed: 6 })
+    const [first, second] = cluster.peers as [SimulatedPeer, SimulatedPeer]
+    for (let i = 0; i < 20; i++) await cluster.time.settle(first.core.put(`key ${i}`, new Uint8Array([i])))
+    // By then it has written down where the others listen.
+    await cluster.time.run(10_000)
+    cluster.kill(second)
+    await second.disk.lose()
+    await cluster.time.settle(cluster.restart(second, { join: [] }))
+    await cluster.ready(second, 60_000)
+    expect(second.core.membersNow()).toHaveLength(3)
+    for (let i = 0; i < 20; i++)
+      expect((await cluster.time.settle(second.core.get(`key ${i}`)))?.value).toEqual(new Uint8Array([i]))
+    await cluster.stop()
+  })
+})
+
+describe('a peer that lost something before it wrote down where the others listen', () => {
+  it('founds no other cluster', async () => {
+    const cluster = await SimulatedCluster.of(3, { seed: 6 })
+    const [first, second] = cluster.peers as [SimulatedPeer, SimulatedPeer]
+    await cluster.time.settle(first.core.put('key', new Uint8Array([1])))
+    cluster.kill(second)
+    await second.disk.lose()
+    await expect(cluster.time.settle(cluster.restart(second, { join: [] }))).rejects.toThrow(
+      /has lost something/
+    )
+    // With an address all is well.
+    await cluster.time.settle(cluster.restart(second, { join: [first.address] }))
+    await cluster.ready(second, 60_000)
+    expect((await cluster.time.settle(second.core.get('key')))?.value).toEqual(new Uint8Array([1]))
+    await cluster.stop()
+  })
+})
+
 describe('a peer that is killed in the middle of its own transition', () => {
   it('takes its part again after a restart, and is up in the same life', async () => {
     const cluster = await SimulatedCluster.of(3, { seed: 4, network: { latencyMs: () => 5 } })
