@@ -214,6 +214,22 @@ describe('the nemesis', () => {
     expect(untilMs).toBeGreaterThan(atMs + 20_000)
   })
 
+  it.each([
+    { what: 'one of seven, which those who decide may remove', draw: 0.2, away: 1, removed: 1 },
+    { what: 'four of seven, of whom they may remove none', draw: 0.35, away: 4, removed: 0 }
+  ])('cuts off $what', async ({ draw, away, removed }) => {
+    const attacked = await Attacked.of(7)
+    const { cluster, nemesis } = attacked
+    const lives = cluster.peers.map(({ core }) => core.memberNow.life)
+    attacked.begin({ kind: 'remove-cut-off', durationMs: 60_000, draw })
+    const together = ([victim]: readonly SimulatedPeer[]): number =>
+      cluster.peers.filter(({ peerId }) => !cluster.network.isCut(victim!.peerId, peerId)).length
+    expect(await attacked.watch('remove-cut-off', together)).toEqual([away, 7])
+    expect(nemesis.counts['remove-cut-off']).toBe(1)
+    await cluster.time.run(60_000)
+    expect(cluster.peers.filter(({ core }, i) => core.memberNow.life !== lives[i])).toHaveLength(removed)
+  })
+
   it('keeps three members whatever asks to leave', async () => {
     const attacked = await Attacked.of(3)
     attacked.begin({ kind: 'leave' }, { kind: 'remove' })

@@ -31,6 +31,8 @@ const durationsMs: Partial<Readonly<Record<FaultKind, readonly [least: number, m
   'kill-joining': [0, 70_000],
   // Until the operator gets to it: the others must be held to be down.
   'lose-most': [10_000, 60_000],
+  // The others must be held to be down before one of them is to be removed.
+  'remove-cut-off': [40_000, 90_000],
   // How long it waits for the repair, to which somebody is missing then.
   damage: [100_000, 180_000],
   // How long it waits for its moment.

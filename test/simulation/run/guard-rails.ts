@@ -107,7 +107,7 @@ export class GuardRails {
   async mayDamage(
     random: SeededRandom
   ): Promise<{ peer: SimulatedPeer; positions: readonly Uint8Array[] } | undefined> {
-    if (!(await this.#isReplicated())) return undefined
+    if (this.#removals > 0 || !(await this.#isReplicated())) return undefined
     const { running } = this.#cluster
     const peer = random.pick(running)
     const heads = await peer.disk.heads()

@@ -31,6 +31,9 @@ const heat: Partial<Readonly<Record<FaultKind, number>>> = {
   damage: 4
 }
 
+/** Kinds that came later come as often as in other runs: they draw nothing, which would shift all that follows. */
+const laterKinds: ReadonlySet<FaultKind> = new Set(['remove-cut-off'])
+
 /** The settings of a run with what makes it hot in place of what they draw; faults are of the kinds allowed. */
 export function heated(
   settings: SimulationSettings,
@@ -39,6 +42,7 @@ export function heated(
 ): SimulationSettings {
   const drawn = Object.entries(settings.faultsPerMinute) as Array<[FaultKind, number]>
   const rates = drawn.map(([kind, rate]): [FaultKind, number] => {
+    if (laterKinds.has(kind)) return [kind, rate]
     // By a stream for each kind, so that one more leaves the others, and all that follows, as they are.
     const hotRate = random.fork(kind).pick(hotRates[kind] ?? [rate * (heat[kind] ?? 1)])
     return [kind, allowed.has(kind) ? hotRate : 0]
@@ -47,7 +51,8 @@ export function heated(
     ...settings,
     // With one copy, or with few members, whatever is missed in a transition shows at once.
     peers: 3 + random.integer(4),
-    replicas: random.pick([1, 1, 1, 2, 3, 3, 3, 3, 3, 5]),
+    // With five, a cluster that loses a member has fewer copies of each key after it than before.
+    replicas: random.pick([1, 1, 1, 2, 3, 3, 3, 3, 5, 5]),
     vnodes: random.pick([1, 2, 4]),
     operationsPerSecond: random.pick([20, 40]),
     clients: 6 + random.integer(10),

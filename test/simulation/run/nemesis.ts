@@ -7,6 +7,7 @@ import type { SimulatedCluster, SimulatedPeer } from '../cluster.ts'
 import type { Cut } from '../network.ts'
 import { SeededRandom } from '../random.ts'
 import { ambush } from './ambush.ts'
+import { heldDown, leastForMinority, sidesOf } from './cut-off-removal.ts'
 import type { GreatLoss } from './great-loss.ts'
 import { GuardRails, mostJoins } from './guard-rails.ts'
 import type { FaultStep } from './script.ts'
@@ -25,6 +26,9 @@ const strandedMs = 25_000
 
 /** A joiner that is to end in the middle does so within so many ms: later it is most often through. */
 const joiningMs = 2_000
+
+/** Those who join have most often done so after so many ms. */
+const joinedMs = 5_000
 
 /** The most that a clogged peer's messages are delayed, and the least, in ms: some in time, most too late. */
 const clogMs = [500, 3_500] as const
@@ -248,6 +252,7 @@ export class Nemesis {
       }
       return { victims: loss.victims, run }
     },
+    'remove-cut-off': fault => this.#removeCutOff(fault),
     damage: async fault => {
       const found = await this.#guards.mayDamage(fault.random)
       if (found === undefined) return undefined
@@ -375,6 +380,34 @@ export class Nemesis {
         await this.#cluster.restart(victim)
       })
     )
+  }
+
+  /** Behind the cut nobody may do it but who sees most of the others, and copies enough: else it waits, or is refused. */
+  async #removeCutOff(fault: Fault): Promise<Attack | undefined> {
+    const lacking = leastForMinority - this.#cluster.running.length
+    if (lacking > 0 && lacking <= mostJoins && fault.random.chance(0.7) && this.#guards.mayJoin()) {
+      await this.#addSeveral(lacking, fault.random)
+      await this.#cluster.pause(joinedMs)
+    }
+    if (!this.#guards.maySpareOne() || !(await this.#guards.mayRemove())) return undefined
+    const { random, step } = fault
+    const sides = sidesOf(this.#cluster, this.#guards.steady(), random)
+    if (sides === undefined) return undefined
+    const { asked, victim, away } = sides
+    // With one copy, giving it up loses what was acknowledged.
+    const acceptLoss = sides.acceptLoss && this.#settings.replicas > 1
+    const run = (): Promise<void> =>
+      this.#guards.whileRemoving(victim, async () => {
+        if (acceptLoss) this.#guards.lost(victim)
+        const names = away.map(({ peerId }) => peerId)
+        const over = this.#during(fault, this.#cluster.network.cut(names, this.#othersThan(away)))
+        await heldDown(this.#cluster, sides, step.durationMs)
+        const removal = this.#patiently(asked, (core, signal) =>
+          core.remove(victim.peerId, { signal, acceptLoss })
+        )
+        await Promise.all([over, removal])
+      })
+    return { victims: [victim], run }
   }
 
   #othersThan(some: readonly SimulatedPeer[]): string[] {

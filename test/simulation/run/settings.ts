@@ -35,7 +35,8 @@ export const faultKinds = [
   'join-many', // two or three join at once
   'kill-joining', // up to three join at once, and one ends in the middle, for so long that it may be dropped
   'overload', // some peers refuse what they are asked, as over their limits
-  'lose-most' // most acceptors are lost for good, disks too, and the others restored as an operator does it
+  'lose-most', // most acceptors are lost for good, disks too, and the others restored as an operator does it
+  'remove-cut-off' // most acceptors are cut off from others, of whom one is to be removed, its copies given up or not
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -128,7 +129,8 @@ const highestRates: Readonly<Record<FaultKind, number>> = {
   'kill-joining': 0.5,
   overload: 0.5,
   // At most once in a run.
-  'lose-most': 0.1
+  'lose-most': 0.1,
+  'remove-cut-off': 0.6
 }
 
 /**
@@ -184,7 +186,7 @@ function drawSettings(random: SeededRandom, isHarsh: boolean): DrawnSettings {
   }
   return {
     peers: 3 + random.integer(6),
-    replicas: random.pick([1, 2, 3, 3, 3, 3, 3, 5]),
+    replicas: random.pick([1, 2, 3, 3, 3, 3, 5, 5]),
     vnodes: random.pick([1, 4, 16, 32]),
     minutes: 10,
     operationsPerSecond: random.pick([9, 10, 12, 15]),
