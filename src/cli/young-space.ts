@@ -9,8 +9,8 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
-/** From this size on it grows no more, in bytes: two halves of 16 MiB, the most that Node 22 lets it have. */
-const enoughBytes = 32 * 1024 * 1024
+/** From this size on it grows no more, in bytes. */
+const enoughBytes = 16 * 1024 * 1024
 
 export function boundYoungSpace(): void {
   const observer = new PerformanceObserver(() => {

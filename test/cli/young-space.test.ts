@@ -27,6 +27,6 @@ function mostYoungMiB(bounded: string): number {
   )
 }
 
-it('young objects of a peer get no more than 64 MiB, however much it makes', () => {
-  expect(mostYoungMiB(source)).toBeLessThanOrEqual(64)
+it('young objects of a peer get no more than 32 MiB, however much it makes', () => {
+  expect(mostYoungMiB(source)).toBeLessThanOrEqual(32)
 })
