@@ -27,7 +27,9 @@ export const usage = `npm run sim -- [options]
   --json              prints the end table as one JSON document
   --mutants           breaks the core on purpose, and counts the seeds until that shows
   --only-mutants A,B  these mutants only
-  --starts N          seeds from which mutants are tried (20)`
+  --starts N          seeds from which mutants are tried (20)
+  --max-seeds N       seeds that are tried from each of them at most (500)
+  --file FILE         keeps what became of each run of a mutant, and runs again nothing that it has already`
 
 /** A mistake on the command line, in words for whoever typed it. */
 export class UsageError extends Error {
@@ -44,6 +46,8 @@ export interface Arguments {
   readonly start: number
   readonly jobs: number
   readonly starts: number | undefined
+  readonly maxSeeds: number | undefined
+  readonly outcomesFile: string | undefined
   readonly common: Common
   readonly mode: 'runs' | 'trace' | 'shrink' | 'script' | 'mutants' | 'help'
   readonly scriptFile: string | undefined
@@ -69,13 +73,16 @@ const options = {
   mutants: { type: 'boolean', default: false },
   'only-mutants': { type: 'string' },
   starts: { type: 'string' },
+  'max-seeds': { type: 'string' },
+  file: { type: 'string' },
   help: { type: 'boolean', default: false }
 } as const
 
 /** Throws UsageError. */
 export function readArguments(args: readonly string[]): Arguments {
   const values = parse(args)
-  const number = (name: 'seeds' | 'start' | 'peers' | 'jobs' | 'starts', least: number): number | undefined =>
+  type Counted = 'seeds' | 'start' | 'peers' | 'jobs' | 'starts' | 'max-seeds'
+  const number = (name: Counted, least: number): number | undefined =>
     numberOf(name, values[name], least, Number.isInteger)
   const peers = number('peers', 1)
   const minutes = numberOf('minutes', values.minutes, 0.01)
@@ -96,6 +103,8 @@ export function readArguments(args: readonly string[]): Arguments {
     start: number('start', 0)!,
     jobs: number('jobs', 1) ?? availableParallelism(),
     starts: number('starts', 1),
+    maxSeeds: number('max-seeds', 1),
+    outcomesFile: values.file,
     common,
     mode: modeOf(values),
     scriptFile: values.script,

@@ -1,12 +1,11 @@
 /**
  * The simulator's proof: breaks the core in each of the ways that test/simulation/mutants names, and counts how
  * many seeds it takes until a run shows a guarantee broken that the mutant breaks. Used by `npm run sim --
- * --mutants`, or run by itself. A process has one mutant, and runs the seeds that one start lacks.
+ * --mutants`. A process has one mutant, and runs the seeds that one start lacks.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { mutantNamed, mutants as allMutants } from '../mutants/all.ts'
 import { ensureFresh } from '../mutants/loader.ts'
 import type { Mutant } from '../mutants/mutant.ts'
@@ -144,29 +143,4 @@ export async function reportMutants(options: MutantsOptions & { readonly json?: 
   })
   console.log(options.json === true ? JSON.stringify(results, undefined, 2) : mutantTable(results))
   return results.every(({ outcomes }) => outcomes.every(({ caught }) => caught !== undefined))
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      'only-mutants': { type: 'string' },
-      starts: { type: 'string', default: String(defaultStarts) },
-      'max-seeds': { type: 'string', default: String(defaultMaxSeeds) },
-      jobs: { type: 'string', default: String(availableParallelism()) },
-      minutes: { type: 'string', default: String(defaultMinutes) },
-      file: { type: 'string' },
-      json: { type: 'boolean', default: false }
-    }
-  })
-  const { 'only-mutants': only, file } = values
-  const isGood = await reportMutants({
-    ...(only === undefined ? {} : { mutants: only.split(',') }),
-    starts: Number(values.starts),
-    maxSeeds: Number(values['max-seeds']),
-    jobs: Number(values.jobs),
-    settings: { minutes: Number(values.minutes) },
-    ...(file === undefined ? {} : { file }),
-    json: values.json
-  })
-  process.exitCode = isGood ? 0 : 1
 }

@@ -83,12 +83,15 @@ async function shrinkOne(args: Arguments): Promise<void> {
   process.exitCode = 1
 }
 
-async function runMutants({ onlyMutants, starts, jobs, common, isJson }: Arguments): Promise<void> {
+async function runMutants(args: Arguments): Promise<void> {
+  const { onlyMutants, starts, maxSeeds, outcomesFile, jobs, common, isJson } = args
   // Only here: who runs seeds needs nothing of the mutants.
   const { reportMutants } = await import('./mutants.ts')
   const areCaught = await reportMutants({
     ...(onlyMutants === undefined ? {} : { mutants: onlyMutants }),
     ...(starts === undefined ? {} : { starts }),
+    ...(maxSeeds === undefined ? {} : { maxSeeds }),
+    ...(outcomesFile === undefined ? {} : { file: outcomesFile }),
     jobs,
     settings: common,
     json: isJson
