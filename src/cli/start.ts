@@ -124,19 +124,19 @@ async function makePeer(init: PeerInit, pace: number | undefined): Promise<Peer>
  * Other members find it out too, but the only peer of a cluster has none.
  */
 async function refuseIfAnswering(folder: string, { network, networkKey }: PeerInit): Promise<void> {
-  const [address] = (await readAddresses(folder)) ?? []
-  if (address === undefined) return
+  const addresses = (await readAddresses(folder)) ?? []
+  if (addresses.length === 0) return
   const { createClient } = await import('../index.ts')
   const init = { ...(network !== undefined && { network }), ...(networkKey !== undefined && { networkKey }) }
   try {
-    const client = await createClient({ ...init, peers: [address] })
+    const client = await createClient({ ...init, peers: addresses })
     await client.close()
   } catch {
     return // nobody, or somebody else: as it should be
   }
   throw new CommandError(
     exitCodes.error,
-    `the peer of ${folder} runs already, at ${address}`,
+    `the peer of ${folder} runs already, at ${addresses.join(', ')}`,
     'stop the other process, or give another folder with --data'
   )
 }
