@@ -73,6 +73,8 @@ export class Steward {
   /** Takers that have reported, by member, at the epoch the log is at. */
   readonly #reported = new Set<string>()
   readonly #purgeReports = new PurgeReports()
+  /** The epoch that these reports are of. */
+  #reportsAt = 0
   /** When the entry to propose was first wanted at this epoch, with its share of chance, in ms. */
   #wantedAtMs: number | undefined
   #notBeforeMs = 0
@@ -129,6 +131,7 @@ export class Steward {
   async handleReport(from: MemberId, message: Report): Promise<ResponseBody> {
     await Promise.resolve()
     const topology = this.#components.log.current
+    if (topology !== undefined) this.#voidOlder(topology)
     const { member, epoch, reconciled } = message
     if (member === undefined || !sameMember(member, from)) {
       throw new ServeError('bad-request', "a report is not its sender's own", 'forged')
@@ -152,13 +155,21 @@ export class Steward {
   }
 
   #logMoved(): void {
-    // An amendment voids all reports, and a close has no more use for them.
-    this.#reported.clear()
-    this.#purgeReports.clear()
     this.#wantedAtMs = undefined
     this.#notBeforeMs = 0
     this.#obstacle = undefined
     this.#look()
+  }
+
+  /**
+   * An amendment voids all reports, and a close has no more use for them. Looked at whenever they are, as the log may move
+   * before the steward listens to it: reports come from the moment at which the life answers.
+   */
+  #voidOlder({ epoch }: Topology): void {
+    if (this.#reportsAt === epoch) return
+    this.#reportsAt = epoch
+    this.#reported.clear()
+    this.#purgeReports.clear()
   }
 
   /** Looks at what there is, and proposes or sets the next time to look. */
@@ -240,6 +251,7 @@ export class Steward {
   }
 
   #view(topology: Topology): View {
+    this.#voidOlder(topology)
     this.#book.forget(wish => isDone(topology, wish))
     const wishes = this.#book.wishes()
     return {

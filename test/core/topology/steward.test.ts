@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Calls } from '../../../src/core/rpc-types.ts'
+import { entryToWire } from '../../../src/core/topology/codec.ts'
 import { TopologyLog } from '../../../src/core/topology/log.ts'
 import { Petitioner } from '../../../src/core/topology/petitioner.ts'
 import { Response } from '../../../src/wire/generated/messages.ts'
 import { VirtualClock } from '../../simulation/clock.ts'
 import { FakeMetaStore, silent } from './fakes.ts'
-import { standings } from './script.ts'
+import { entryOf, standings } from './script.ts'
 import { World, type Host } from './world.ts'
 
 /** Tells when a promise has settled, for stories in which it must not yet. */
@@ -166,6 +167,28 @@ describe('the members of a cluster change by petition', () => {
     c.crash()
     const { opened } = a.log.current!.transition!
     await world.time.until(() => a.log.current!.transition!.latest > opened, 60_000)
+    await world.time.run(20_000)
+    expect(standings(a.log.current!)).toBe('a:up b:joining c:removed')
+    b.report()
+    await world.time.until(() => a.log.current!.transition === undefined, 10_000)
+  })
+
+  it('an amendment voids the reports that came before it, also where it came before the steward was started', async () => {
+    const world = new World({ seed: 12, takersReport: false })
+    const a = await world.founder('a')
+    const [b, c] = [await world.host('b', a), await world.host('c', a)]
+    void b.join()
+    void c.join()
+    await world.time.until(() => b.log.current?.takers.length === 2, 5_000)
+    // A life that comes back answers while it greets the others, and only then begins to decide.
+    a.steward.stop()
+    b.report()
+    c.report()
+    await world.time.run(2_000)
+    c.crash()
+    const amendment = entryToWire(entryOf(a.log.current, 'amend drop c'))
+    await world.time.settle(a.log.learn({ snapshot: undefined, entries: [amendment] }))
+    a.steward.start()
     await world.time.run(20_000)
     expect(standings(a.log.current!)).toBe('a:up b:joining c:removed')
     b.report()
