@@ -187,7 +187,7 @@ describe('the members of a cluster change by petition', () => {
     await world.time.run(2_000)
     c.crash()
     const amendment = entryToWire(entryOf(a.log.current, 'amend drop c'))
-    await world.time.settle(a.log.learn({ snapshot: undefined, entries: [amendment] }))
+    await world.time.settle(a.log.learn({ entries: [amendment] }))
     a.steward.start()
     await world.time.run(20_000)
     expect(standings(a.log.current!)).toBe('a:up b:joining c:removed')
