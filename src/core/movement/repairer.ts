@@ -8,6 +8,9 @@
  * acknowledged; and where all of them have nothing, there was none, and the damaged record may go. A put may still
  * be under way that counts on what was damaged, its other copies yet to come: so nobody is asked before the longest
  * deadline has passed. All answer at one epoch, so that all voted for the same rings.
+ *
+ * A ring after in which this member is the only replica has no others. What was acknowledged while it is in force was so in
+ * the ring before, too, whose others are enough; and they are to answer before they have gone.
  */
 import type { CancelSignal } from '../canceller.ts'
 import { sameMember, type MemberId } from '../member.ts'
@@ -92,7 +95,8 @@ export class Repairer {
     const answers = await Promise.all(others.map(other => this.#askOther(other, position, topology, signal)))
     signal.throwIfAborted()
     const known = answers.filter(answer => answer !== undefined)
-    const isEnough = rings.every(replicas => {
+    const isEnough = rings.every((replicas, index) => {
+      if (index > 0 && others.length > 0 && isOnly(replicas, this.#self)) return true
       return known.filter(({ member }) => includes(replicas, member)).length >= pullCount(replicas.length)
     })
     const name = formatPosition(position)
@@ -132,6 +136,10 @@ function decodeAt(encoded: Uint8Array, position: Uint8Array): StoredRecord {
   if (comparePositions(record.position, position) !== 0)
     throw new RecordFormatError('a record of another key came')
   return record
+}
+
+function isOnly(members: readonly MemberId[], wanted: MemberId): boolean {
+  return members.length === 1 && includes(members, wanted)
 }
 
 function includes(members: readonly MemberId[], wanted: MemberId): boolean {

@@ -107,4 +107,16 @@ describe('the repair of a damaged record', () => {
     // Of the ring after, a, c and d, only c has answered.
     await expect(store.head(position)).rejects.toThrow('damaged')
   })
+
+  it('is done with what the one that leaves has, where nobody else stays', async () => {
+    const { store, afterDeadline } = await make('found a; open +b; close; open -b', { b: 2 })
+    await afterDeadline()
+    expect((await store.head(position))?.version.time).toBe(2)
+  })
+
+  it('is not done with what the one that joins has, where nobody else was there', async () => {
+    const { store, afterDeadline } = await make('found a; open +b', { b: 2 })
+    await afterDeadline()
+    await expect(store.head(position)).rejects.toThrow('damaged')
+  })
 })

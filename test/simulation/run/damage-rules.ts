@@ -78,9 +78,11 @@ export class DamageRules {
     if (core === undefined || topology === undefined) return
     const name = formatPosition(position)
     const answers = this.#recent(peerId, name).filter(({ epoch }) => epoch === topology.epoch)
-    for (const ring of topology.rings) {
+    for (const [index, ring] of topology.rings.entries()) {
       const replicas = ring.replicas(position, topology.replicas)
       const others = replicas.filter(member => !sameMember(member, core.memberNow))
+      // Alone in the ring after: what was acknowledged in it was so in the ring before.
+      if (index > 0 && others.length === 0) continue
       const answered = others.filter(member => answers.some(({ by }) => by === memberKey(member)))
       const needed = pullCount(replicas.length)
       if (answered.length >= needed) continue
