@@ -78,7 +78,9 @@ export class GuardRails {
 
   /** Whether one more may leave or be removed. */
   maySpareOne(): boolean {
-    return !this.#isBereft && this.steady().length > leastPeers
+    // What is damaged on the last disk, unbeknown to those that leave, nobody can repair.
+    const least = this.#isAnyDamaged() ? Math.max(leastPeers, this.#settings.replicas) : leastPeers
+    return !this.#isBereft && this.steady().length > least
   }
 
   /** Those that run and stay. */

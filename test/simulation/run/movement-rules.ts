@@ -52,9 +52,16 @@ export interface MovementCounts {
 interface Session {
   readonly epoch: number
   readonly beganMs: number
-  /** Whether the other one has begun to answer: who is overloaded is asked the same once more. */
+  /** When its first question was asked the last time: who is overloaded is asked the same once more. */
+  askedMs: number
+  /** Whether the other one has begun to answer. */
   isAnswered: boolean
+  /** Whether something that follows from the first answer was asked, so that this has come. */
+  hasGoneOn: boolean
 }
+
+/** An answer that has left may be late, so that the same is asked once more, so many virtual ms after the first time. */
+const askedAgainMs = 10_000
 
 /** Between the look at a disk and the first message of a session there may be a dial, in virtual ms. */
 const lookMs = dialTimeoutMs
@@ -110,20 +117,31 @@ export class MovementRules {
     const { compareNodes, streamNodes, fetchRecords, pushRecords, epoch } = request
     if (compareNodes !== undefined) this.#compare(pair, epoch, compareNodes)
     if ((streamNodes ?? fetchRecords ?? pushRecords) === undefined || this.#sessionOf.has(request)) return
-    this.#sessionOf.set(request, this.#sessions.get(pair) ?? { epoch, beganMs: -Infinity, isAnswered: true })
+    const known = this.#sessions.get(pair)
+    if (known !== undefined) known.hasGoneOn = true
+    const unknown = { epoch, beganMs: -Infinity, askedMs: -Infinity, isAnswered: true, hasGoneOn: true }
+    this.#sessionOf.set(request, known ?? unknown)
   }
 
   /**
    * Whoever hands over goes window by window, each in a session of its own. These count as one, from the first of
-   * an epoch on, which only makes the judge milder; and so does a session whose first question was not answered with
-   * the one that asks it again.
+   * an epoch on, which only makes the judge milder; and so does a session whose first question was not answered, or whose
+   * answer may not have come, with the one that asks it again.
    */
   #compare(pair: string, epoch: number, { domain, parents }: CompareNodes): void {
     const known = this.#sessions.get(pair)
+    const { nowMs } = this.#components.time
+    const isFirst = parents.includes(root)
     const goesOn =
-      domain === SessionDomain.DOMAIN_HANDED_OVER || !parents.includes(root) || known?.isAnswered === false
-    if (goesOn && known?.epoch === epoch) return
-    this.#sessions.set(pair, { epoch, beganMs: this.#components.time.nowMs, isAnswered: false })
+      domain === SessionDomain.DOMAIN_HANDED_OVER ||
+      !isFirst ||
+      (known !== undefined && isAgain(known, nowMs))
+    if (goesOn && known?.epoch === epoch) {
+      if (isFirst) known.askedMs = nowMs
+      else known.hasGoneOn = true
+      return
+    }
+    this.#sessions.set(pair, { epoch, beganMs: nowMs, askedMs: nowMs, isAnswered: false, hasGoneOn: false })
   }
 
   #answered(pair: string): void {
@@ -153,4 +171,9 @@ export class MovementRules {
   #complain(guarantee: 'G2' | 'G6', subject: string, what: string): void {
     this.violations.push({ guarantee, subject, what })
   }
+}
+
+/** Whether the first question of a session, asked once more, may be a repeat rather than that of the next one. */
+function isAgain({ isAnswered, hasGoneOn, askedMs }: Session, nowMs: number): boolean {
+  return !isAnswered || (!hasGoneOn && nowMs - askedMs < askedAgainMs)
 }
