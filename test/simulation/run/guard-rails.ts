@@ -80,7 +80,8 @@ export class GuardRails {
   maySpareOne(): boolean {
     // What is damaged on the last disk, unbeknown to those that leave, nobody can repair.
     const least = this.#isAnyDamaged() ? Math.max(leastPeers, this.#settings.replicas) : leastPeers
-    return !this.#isBereft && this.steady().length > least
+    // Who waits to join, or joins, holds nothing yet that could stay.
+    return !this.#isBereft && this.steady().filter(isUp).length > least
   }
 
   /** Those that run and stay. */
@@ -231,6 +232,10 @@ export class GuardRails {
     const seen = new Set(first.map(memberKey))
     return running.every(({ core }) => seen.has(memberKey(core.memberNow))) ? Ring.of(first) : undefined
   }
+}
+
+function isUp({ core }: SimulatedPeer): boolean {
+  return core.topologyNow?.member(core.memberNow)?.standing === 'up'
 }
 
 /** None between two lives. */
