@@ -1,7 +1,7 @@
 /**
  * Bounds the part of V8's heap for young objects in a process that is a peer and nothing else. Under load Node 24 lets it grow to
- * 128 MiB, of which a peer's requests, short-lived as they are, have no use: with 32 MiB a peer with 100,000 records has 192 MiB
- * resident rather than 344, for the same processor time (`npm run bench:memory`).
+ * 128 MiB, of which a peer's requests, short-lived as they are, have no use: with 32 MiB a peer with 100,000 records has some 230 MiB
+ * resident rather than 325, for the same processor time (`npm run bench:memory`, docs/performance.md).
  *
  * There is a flag for the bound, `--max-semi-space-size`, but it counts only on the command line of `node`, which is not ours to
  * write. By how much the space grows V8 asks each time, so that is what is set, when it is as large as it shall be.
