@@ -1,32 +1,29 @@
-/** What a peer's process lets V8 have for young objects. */
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+/** When a peer's process has V8 let the space for young objects be. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { boundYoungSpace } from '../../src/cli/young-space.ts'
 
-const source = fileURLToPath(new URL('../../src/cli/young-space.ts', import.meta.url))
+const bytesPerMiB = 1024 * 1024
 
-/** Has a process of its own keep much of what it makes for a while, and prints the most that V8 had for young objects, in MiB. */
-const program = `
-  import { getHeapSpaceStatistics } from 'node:v8'
-  const young = () => getHeapSpaceStatistics().find(space => space.space_name === 'new_space').space_size / 2 ** 20
-  if (process.argv[1] !== '') (await import(process.argv[1])).boundYoungSpace()
-  const kept = []
-  let most = 0
-  for (let turn = 0; turn < 800; turn++) {
-    kept.push(Array.from({ length: 20_000 }, (_, x) => ({ x, y: [x] })))
-    if (kept.length > 8) kept.shift()
-    most = Math.max(most, young())
-    await new Promise(resolve => setImmediate(resolve))
+it('the space for young objects is let be once it is large enough, which is looked at after collections', async () => {
+  let bytes = bytesPerMiB
+  let looks = 0
+  const flags: string[] = []
+  const youngBytes = (): number => {
+    looks++
+    return bytes
   }
-  console.log(most)
-`
-
-function mostYoungMiB(bounded: string): number {
-  return Number(
-    execFileSync(process.execPath, ['--input-type=module', '--eval', program, bounded], { encoding: 'utf8' })
-  )
-}
-
-it('young objects of a peer get no more than 32 MiB, however much it makes', () => {
-  expect(mostYoungMiB(source)).toBeLessThanOrEqual(32)
+  boundYoungSpace({ youngBytes, setFlags: given => flags.push(given) })
+  // What is made here is garbage at once, so collections come.
+  const makeUntil = async (isDone: () => boolean): Promise<void> => {
+    while (!isDone()) {
+      Array.from({ length: 50_000 }, (_, x) => ({ x }))
+      await nextTurn()
+    }
+  }
+  await makeUntil(() => looks >= 2)
+  expect(flags).toEqual([])
+  bytes = 64 * bytesPerMiB
+  await makeUntil(() => flags.length > 0)
+  expect(flags).toEqual(['--semi-space-growth-factor=1'])
 })
