@@ -5,13 +5,13 @@
  *
  * There is a flag for the bound, `--max-semi-space-size`, but it counts only on the command line of `node`, which is not ours to
  * write. By how much the space grows V8 asks each time, so that is what is set, when it is as large as it shall be. It may still
- * grow a little after that, by V8's own reckoning: up to 52 MiB were seen.
+ * grow a little after that, by V8's own reckoning.
  */
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 /** From this size on V8 is told to let it be, in bytes. */
-const enoughBytes = 16 * 1024 * 1024
+const enoughBytes = 32 * 1024 * 1024
 
 export interface V8 {
   /** What it has for young objects now. */
