@@ -171,6 +171,7 @@ export class Link {
   async #attempt(lane: LaneName, attempt: Attempt, via: Connection | undefined): Promise<void> {
     try {
       const channel = await this.#dial(lane, attempt, via)
+      // Looked up only now: the attempt may have been renewed meanwhile.
       attempt.resolve(channel)
     } catch (error) {
       const failure = error instanceof TransportError ? error : notDelivered('unreachable', String(error))

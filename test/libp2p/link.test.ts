@@ -73,6 +73,17 @@ function make() {
   return { link, dial, deadlines }
 }
 
+/** A link that still dials, and in the meantime had a channel that the other end opened. */
+async function answeredAndLost() {
+  const made = make()
+  const first = made.link.open('main')
+  const { stream, end } = incoming()
+  await made.link.accept(stream, connection, hello)
+  await first
+  end()
+  return made
+}
+
 describe('whoever waits for a channel', () => {
   it('gets the one that the other end opens meanwhile', async () => {
     const { link, deadlines } = make()
@@ -83,12 +94,7 @@ describe('whoever waits for a channel', () => {
   })
 
   it('waits for what the dial comes to where that one has closed since', async () => {
-    const { link, dial, deadlines } = make()
-    const first = link.open('main')
-    const { stream, end } = incoming()
-    await link.accept(stream, connection, hello)
-    await first
-    end()
+    const { link, dial, deadlines } = await answeredAndLost()
     const second = link.open('main')
     dial.reject(notDelivered('unreachable', 'nobody listens there'))
     await expect(second).rejects.toThrow('nobody listens there')
@@ -96,12 +102,7 @@ describe('whoever waits for a channel', () => {
   })
 
   it('gets the channel that the dial opens where the other one has closed since', async () => {
-    const { link, dial, deadlines } = make()
-    const first = link.open('main')
-    const { stream, end } = incoming()
-    await link.accept(stream, connection, hello)
-    await first
-    end()
+    const { link, dial, deadlines } = await answeredAndLost()
     const second = link.open('main')
     dial.resolve({ stream: {} as unknown as Stream, connection })
     expect((await second).direction).toBe('outbound')
@@ -109,12 +110,7 @@ describe('whoever waits for a channel', () => {
   })
 
   it('is missed by nobody where nobody comes any more', async () => {
-    const { link, dial, deadlines } = make()
-    const first = link.open('main')
-    const { stream, end } = incoming()
-    await link.accept(stream, connection, hello)
-    await first
-    end()
+    const { link, dial, deadlines } = await answeredAndLost()
     dial.reject(notDelivered('unreachable', 'nobody listens there'))
     await new Promise(setImmediate)
     await expect(link.open('main')).rejects.toThrow('nobody listens there')
