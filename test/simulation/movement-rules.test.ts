@@ -182,6 +182,28 @@ describe('nobody is sent', () => {
     expect(complaints()).toHaveLength(1)
   })
 
+  it.each([
+    {
+      what: 'but what came to its disk while the answer to its first question was late',
+      laterMs: 8_000,
+      of: 0
+    },
+    {
+      what: 'not what came before its first question, where that is no repeat of an earlier one',
+      laterMs: 12_000,
+      of: 1
+    }
+  ])('$what', async ({ laterMs, of }) => {
+    const [key] = keysOn('ab')
+    begin('b', 'a')
+    await time.run(3_000)
+    holds('b', record(key!))
+    await time.run(laterMs - 3_000)
+    begin('b', 'a')
+    rules.saw(fetch('b', 'a', record(key!)))
+    expect(complaints()).toHaveLength(of)
+  })
+
   it('what was purged (G6)', () => {
     follow('purge 0 100')
     follow('purge 50 200')

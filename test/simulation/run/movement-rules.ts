@@ -52,15 +52,13 @@ export interface MovementCounts {
 interface Session {
   readonly epoch: number
   readonly beganMs: number
-  /** When its first question was asked the last time: who is overloaded is asked the same once more. */
-  askedMs: number
-  /** Whether the other one has begun to answer. */
+  /** Whether the other one has begun to answer: who is overloaded is asked the same once more. */
   isAnswered: boolean
   /** Whether something that follows from the first answer was asked, so that this has come. */
   hasGoneOn: boolean
 }
 
-/** An answer that has left may be late, so that the same is asked once more, so many virtual ms after the first time. */
+/** An answer that has left may be late, so that the same is asked once more, within so many virtual ms of the first time. */
 const askedAgainMs = 10_000
 
 /** Between the look at a disk and the first message of a session there may be a dial, in virtual ms. */
@@ -119,7 +117,7 @@ export class MovementRules {
     if ((streamNodes ?? fetchRecords ?? pushRecords) === undefined || this.#sessionOf.has(request)) return
     const known = this.#sessions.get(pair)
     if (known !== undefined) known.hasGoneOn = true
-    const unknown = { epoch, beganMs: -Infinity, askedMs: -Infinity, isAnswered: true, hasGoneOn: true }
+    const unknown = { epoch, beganMs: -Infinity, isAnswered: true, hasGoneOn: true }
     this.#sessionOf.set(request, known ?? unknown)
   }
 
@@ -136,12 +134,8 @@ export class MovementRules {
       domain === SessionDomain.DOMAIN_HANDED_OVER ||
       !isFirst ||
       (known !== undefined && isAgain(known, nowMs))
-    if (goesOn && known?.epoch === epoch) {
-      if (isFirst) known.askedMs = nowMs
-      else known.hasGoneOn = true
-      return
-    }
-    this.#sessions.set(pair, { epoch, beganMs: nowMs, askedMs: nowMs, isAnswered: false, hasGoneOn: false })
+    if (goesOn && known?.epoch === epoch) known.hasGoneOn ||= !isFirst
+    else this.#sessions.set(pair, { epoch, beganMs: nowMs, isAnswered: false, hasGoneOn: false })
   }
 
   #answered(pair: string): void {
@@ -174,6 +168,6 @@ export class MovementRules {
 }
 
 /** Whether the first question of a session, asked once more, may be a repeat rather than that of the next one. */
-function isAgain({ isAnswered, hasGoneOn, askedMs }: Session, nowMs: number): boolean {
-  return !isAnswered || (!hasGoneOn && nowMs - askedMs < askedAgainMs)
+function isAgain({ isAnswered, hasGoneOn, beganMs }: Session, nowMs: number): boolean {
+  return !isAnswered || (!hasGoneOn && nowMs - beganMs < askedAgainMs)
 }
